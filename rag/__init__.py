@@ -1,0 +1,1 @@
+"""The read path of Citebox, and the types, settings and store that both paths share."""

@@ -1,0 +1,262 @@
+"""The types that flow: document -> chunk -> hit -> citation -> answer.
+
+All character positions are Python string offsets (Unicode code points) into the document's stored
+text, end exclusive. All pages are 1-based. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
+EVERYONE = "everyone"
+
+State = Literal["ready", "failed"]
+
+
+def document_id_of(uri: str) -> str:
+    """The identity of a document: a UUID5 of its source and path, so re-adding a file finds its record."""
+    return str(uuid.uuid5(NAMESPACE, uri))
+
+
+def chunk_id_of(document_id: str, version: str, position: int) -> str:
+    """The Qdrant point id of a chunk: writing the same chunk twice overwrites it."""
+    return str(uuid.uuid5(uuid.UUID(document_id), f"{version}/{position}"))
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+# ---------------------------------------------------------------- what a parser gives
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a paginated document; `start == end` when no text was found on it."""
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading and where its line starts in the text; level 1 is the outermost."""
+
+    level: int
+    title: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """The text of one file, with its pages and headings; `text` is what every offset refers to."""
+
+    title: str
+    text: str
+    media_type: str
+    pages: tuple[Page, ...] = ()
+    headings: tuple[Heading, ...] = ()
+
+    @property
+    def pages_without_text(self) -> tuple[int, ...]:
+        return tuple(p.number for p in self.pages if not self.text[p.start : p.end].strip())
+
+    def page_at(self, offset: int) -> int | None:
+        """The page that holds the character at `offset`; None when the format has no pages."""
+        found: int | None = None
+        for page in self.pages:
+            if page.start > offset:
+                break
+            found = page.number
+        return found
+
+    def heading_path_at(self, offset: int) -> tuple[str, ...]:
+        """The titles of the headings that enclose `offset`, outermost first."""
+        path: list[Heading] = []
+        for heading in self.headings:
+            if heading.start > offset:
+                break
+            while path and path[-1].level >= heading.level:
+                path.pop()
+            path.append(heading)
+        return tuple(h.title for h in path)
+
+
+# ---------------------------------------------------------------- what is stored
+
+
+class _Wire(BaseModel):
+    """Base of every type that leaves the process: immutable, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Chunk(_Wire):
+    """A passage of a document: `text == stored_text[start:end]`, always."""
+
+    document_id: str
+    version: str
+    chunk_id: str
+    position: int
+    start: int
+    end: int
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term indices (unsigned 32-bit) and BM25 term weights, without IDF, which Qdrant applies."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedChunk:
+    """A chunk with the vectors it is found by; `dense` has the embedding model's dimension."""
+
+    chunk: Chunk
+    dense: tuple[float, ...]
+    sparse: SparseVector
+
+
+class DocumentRecord(_Wire):
+    """What the store knows of one document. Writing this one point makes `version` the live one."""
+
+    id: str
+    uri: str
+    title: str
+    version: str | None = Field(description="The live version; null when no version was ever ready.")
+    state: State
+    failure: str | None = Field(default=None, description="Why the last ingest failed.")
+    sha256: str = Field(description="Of the original bytes of the live version.")
+    media_type: str
+    collection: str = "default"
+    groups: tuple[str, ...] = (EVERYONE,)
+    pages: int = 0
+    pages_without_text: tuple[int, ...] = ()
+    chunks: int = 0
+    characters: int = 0
+    added: datetime
+
+    @property
+    def name(self) -> str:
+        """The file name: what a person calls the document."""
+        return self.uri.rstrip("/").rsplit("/", 1)[-1]
+
+
+class Filters(_Wire):
+    """What a question is limited to. Lists are alternatives; the fields narrow one another.
+
+    The reader's own groups are not here: they bind every query and cannot be widened by a filter.
+    """
+
+    document_ids: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    groups: tuple[str, ...] = Field(default=(), description="Narrows within the reader's own groups.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who is asking: the access groups whose documents they may read."""
+
+    groups: frozenset[str] = frozenset({EVERYONE})
+
+
+# ---------------------------------------------------------------- what a question gives
+
+
+class Hit(_Wire):
+    """A retrieved passage, best first; `text` is the stored text from `start` to `end`."""
+
+    document_id: str
+    version: str
+    chunk_id: str
+    uri: str
+    title: str
+    start: int
+    end: int
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+    score: float
+    position: int = Field(description="Which chunk of the document this is, from 0.")
+    relevance: float | None = Field(
+        default=None, description="Cross-encoder score (a logit); null when reranking is off."
+    )
+    similarity: float | None = Field(
+        default=None, description="Cosine of question and passage; null when not found by meaning."
+    )
+
+
+class Citation(_Wire):
+    """The proof of a sentence: `quote` equals the stored text from `start` to `end`."""
+
+    marker: int
+    document_id: str
+    version: str
+    chunk_id: str
+    uri: str
+    title: str
+    page: int | None
+    headings: tuple[str, ...]
+    quote: str
+    start: int
+    end: int
+
+
+class Nearest(_Wire):
+    """A document that comes nearest to the question, for an answer that could not be given."""
+
+    document_id: str
+    uri: str
+    title: str
+    page: int | None
+    headings: tuple[str, ...]
+
+
+class Route(_Wire):
+    """Which model answered and why, in one sentence; `extractive` is the answer without a model."""
+
+    model: str
+    reason: str
+
+
+class Receipt(_Wire):
+    """What the answer cost: tokens as the API billed them, US dollars, and milliseconds by stage."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+    stages_ms: dict[str, float] = Field(default_factory=dict)
+
+
+class Answer(_Wire):
+    """The one shape of every answer, streamed or not, generated or extractive."""
+
+    id: str
+    text: str
+    citations: tuple[Citation, ...]
+    answered: bool
+    route: Route
+    receipt: Receipt
+    nearest: tuple[Nearest, ...] = ()
+    notice: Annotated[
+        str | None, Field(description="Something the reader should know, such as why no model was used.")
+    ] = None
+
+
+class SearchResult(_Wire):
+    hits: tuple[Hit, ...]
+    stages_ms: dict[str, float]

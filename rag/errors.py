@@ -1,0 +1,156 @@
+"""Every error Citebox raises on purpose.
+
+    CiteboxError
+    |-- SettingsError            a setting is missing, unknown or malformed
+    |-- ModelUnavailable         an embedding or rerank model cannot be loaded
+    |-- StoreError               the vector store misbehaved
+    |   |-- StoreUnavailable     it cannot be reached
+    |   `-- IndexMismatch        it holds vectors of another embedding model
+    |-- SourceError              one file cannot be ingested; the others go on
+    |   |-- UnsupportedFormat
+    |   |-- EmptySource
+    |   |-- SourceTooLarge
+    |   |-- SourceUnreadable
+    |   |-- SourceEncrypted
+    |   |-- SourceDamaged
+    |   `-- NoTextFound
+    |-- InvalidRequest           the caller asked for something malformed
+    |-- NotFound                 no such document, version or chunk for this reader
+    |-- Forbidden                the caller may not do this
+    `-- AnswerError              no whole answer could be generated
+        |-- ClaudeUnavailable    Claude could not be reached or is overloaded
+        |-- ClaudeRejected       Claude refused the request (key, model, size)
+        |-- AnswerRefused        Claude declined to answer
+        `-- AnswerCutOff         the answer stopped before its end
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CiteboxError(Exception):
+    """An error a person can act on: what happened, and the remedy where there is one.
+
+    `code` is stable and machine-readable; `status` is the HTTP status it maps to (RFC 9457).
+    """
+
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str, *, remedy: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.remedy})" if self.remedy else self.detail
+
+
+class SettingsError(CiteboxError):
+    code = "bad_settings"
+    title = "The settings are not usable"
+
+
+class ModelUnavailable(CiteboxError):
+    code = "model_unavailable"
+    title = "A local model cannot be loaded"
+    status = 503
+
+
+class StoreError(CiteboxError):
+    code = "store_error"
+    title = "The vector store failed"
+    status = 503
+
+
+class StoreUnavailable(StoreError):
+    code = "store_unavailable"
+    title = "The vector store cannot be reached"
+
+
+class IndexMismatch(StoreError):
+    code = "index_mismatch"
+    title = "The index was built by another embedding model"
+    status = 409
+
+
+class SourceError(CiteboxError):
+    code = "source_error"
+    title = "The file cannot be ingested"
+    status = 422
+
+
+class UnsupportedFormat(SourceError):
+    code = "unsupported_format"
+
+
+class EmptySource(SourceError):
+    code = "empty_source"
+
+
+class SourceTooLarge(SourceError):
+    code = "source_too_large"
+    status = 413
+
+
+class SourceUnreadable(SourceError):
+    code = "source_unreadable"
+
+
+class SourceEncrypted(SourceError):
+    code = "source_encrypted"
+
+
+class SourceDamaged(SourceError):
+    code = "source_damaged"
+
+
+class NoTextFound(SourceError):
+    code = "no_text_found"
+
+
+class InvalidRequest(CiteboxError):
+    code = "invalid_request"
+    title = "The request is not valid"
+    status = 422
+
+
+class NotFound(CiteboxError):
+    code = "not_found"
+    title = "Not found"
+    status = 404
+
+
+class Forbidden(CiteboxError):
+    code = "forbidden"
+    title = "Not allowed"
+    status = 403
+
+
+class AnswerError(CiteboxError):
+    code = "answer_failed"
+    title = "No whole answer could be generated"
+    status = 502
+
+
+class ClaudeUnavailable(AnswerError):
+    code = "claude_unavailable"
+    title = "Claude cannot be reached"
+    status = 503
+
+
+class ClaudeRejected(AnswerError):
+    code = "claude_rejected"
+    title = "Claude did not accept the request"
+
+
+class AnswerRefused(AnswerError):
+    code = "answer_refused"
+    title = "Claude declined to answer"
+
+
+class AnswerCutOff(AnswerError):
+    code = "answer_cut_off"
+    title = "The answer stopped before its end"

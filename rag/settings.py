@@ -1,0 +1,212 @@
+"""Every setting, from the environment or a TOML file. An unknown key is an error, not a silent default.
+
+Order of precedence: environment, then the file named by `RAG_CONFIG` (or `citebox.toml` in the working
+directory), then the defaults below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from rag.documents import EVERYONE
+from rag.errors import SettingsError
+
+PREFIX = "RAG_"
+
+
+def _data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("citebox"))
+
+
+def _models_dir() -> Path:
+    return Path(platformdirs.user_cache_dir("citebox")) / "models"
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; each field is the environment variable `RAG_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    # Where things are kept
+    data_dir: Path = Field(
+        default_factory=_data_dir, description="Everything the embedded default stores."
+    )
+    files_url: str | None = Field(
+        default=None,
+        description="fsspec URL of the stored originals and texts, such as `s3://bucket/citebox`; "
+        "a folder in the data directory when unset.",
+    )
+    models_dir: Path = Field(default_factory=_models_dir, description="Cache of the built-in models.")
+    qdrant_url: str | None = Field(
+        default=None, description="URL of a Qdrant server; the embedded engine is used when unset."
+    )
+    qdrant_api_key: SecretStr | None = Field(default=None, description="API key of that server.")
+    index: str = Field(
+        default="citebox",
+        pattern=r"^[a-z][a-z0-9_]{0,40}$",
+        description="Prefix of the Qdrant collection names.",
+    )
+
+    # The service
+    host: str = Field(default="127.0.0.1", description="Address the service listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the service listens on.")
+    admin_key: SecretStr | None = Field(
+        default=None,
+        description="Bearer key for adding and removing documents over HTTP; needed for that "
+        "when the service listens beyond this machine.",
+    )
+    reader_groups: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(EVERYONE,),
+        description="Access groups of everyone who asks through this process, comma-separated.",
+    )
+
+    # Local models
+    embedding_model: str = Field(
+        default="all-MiniLM-L6-v2",
+        description="Built-in name, folder, or any sentence-transformers model of a hub.",
+    )
+    reranker_model: str = Field(
+        default="ms-marco-MiniLM-L-12-v2",
+        description="Built-in name, folder, or any CrossEncoder model of a hub.",
+    )
+    embedding_batch: int = Field(default=32, ge=1, le=1024, description="Chunks per embedding batch.")
+
+    # Ingest
+    max_file_mb: int = Field(default=200, ge=1, description="Files larger than this are refused (MB).")
+    chunk_tokens: int = Field(
+        default=200, ge=32, le=4096, description="Longest chunk, in tokens of the embedding model."
+    )
+
+    # Retrieval: every stage can be switched off
+    dense: bool = Field(default=True, description="Search by meaning (embeddings).")
+    sparse: bool = Field(default=True, description="Search by words (BM25).")
+    rerank: bool = Field(default=True, description="Rerank the best candidates by the cross-encoder.")
+    neighbours: bool = Field(default=True, description="Join each passage with its neighbour chunks.")
+    candidates: int = Field(default=50, ge=1, le=1000, description="Chunks taken from each search.")
+    rerank_candidates: int = Field(default=10, ge=1, le=200, description="Chunks the reranker scores.")
+    context_chunks: int = Field(default=6, ge=1, le=50, description="Passages an answer may rest on.")
+
+    # Answers
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("anthropic_api_key", "ANTHROPIC_API_KEY"),
+        description="Key of the Claude API; without it answers are extractive.",
+    )
+    anthropic_base_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("anthropic_base_url", "ANTHROPIC_BASE_URL"),
+        description="Another server of the Claude Messages protocol.",
+    )
+    fast_model: str = Field(default="claude-haiku-5-5", description="Model for lookups.")
+    thorough_model: str = Field(
+        default="claude-sonnet-5-5", description="Model for whole documents and synthesis."
+    )
+    answer_max_tokens: int = Field(default=1024, ge=64, le=64000, description="Longest fast answer.")
+    synthesis_max_tokens: int = Field(default=8192, ge=256, le=64000, description="Longest synthesis.")
+    synthesis_input_tokens: int = Field(
+        default=200_000, ge=1000, le=900_000, description="Most document text one synthesis may read."
+    )
+    claude_timeout: float = Field(
+        default=60.0, gt=0, description="Seconds a Claude request may take before it is given up."
+    )
+    prices_file: Path | None = Field(
+        default=None, description="TOML file that replaces the built-in table of model prices."
+    )
+
+    @field_validator("reader_groups", mode="before")
+    @classmethod
+    def _split_groups(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("qdrant_url", "anthropic_base_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"is not a URL: {value!r} (did you mean http://{value.split('://')[-1]}?)")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+    @property
+    def claude_configured(self) -> bool:
+        """A key, or a server of the protocol that may need none."""
+        return self.anthropic_api_key is not None or self.anthropic_base_url is not None
+
+
+def variable_of(field: str) -> str:
+    """The environment variable that sets `field`."""
+    return field.upper() if field.startswith("anthropic_") else PREFIX + field.upper()
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings once, at the door of a process.
+
+    Raises:
+        SettingsError: a key is unknown or a value malformed; the message names the variable and the remedy.
+    """
+    env = os.environ if environ is None else environ
+    known = {variable_of(name) for name in Settings.model_fields} | {"RAG_CONFIG"}
+    for key in env:
+        if key.startswith(PREFIX) and key not in known:
+            raise SettingsError(f"{key} is not a setting of Citebox", remedy=_nearest(key, known))
+    try:
+        return Settings(**_file_values(env))
+    except ValidationError as error:
+        raise SettingsError(_explain(error), remedy="see `rag doctor` and the table in README.md") from None
+
+
+def _file_values(env: Mapping[str, str]) -> dict[str, Any]:
+    named = env.get("RAG_CONFIG")
+    path = Path(named) if named else Path("citebox.toml")
+    if not path.is_file():
+        if named:
+            raise SettingsError(f"RAG_CONFIG names no file: {named}")
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    fields = set(Settings.model_fields)
+    for key in values:
+        if key not in fields:
+            raise SettingsError(f"{path}: {key} is not a setting of Citebox", remedy=_nearest(key, fields))
+    return values
+
+
+def _nearest(key: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"did you mean {close[0]}?" if close else "remove it; `rag doctor` lists the settings"
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        name = variable_of(field.lower())
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name} {message}" if message.startswith("is ") else f"{name}: {message}")
+    return "; ".join(lines)
