@@ -1,27 +1,27 @@
 """Every error Citebox raises on purpose.
 
-    CiteboxError
-    |-- SettingsError            a setting is missing, unknown or malformed
-    |-- ModelUnavailable         an embedding or rerank model cannot be loaded
-    |-- StoreError               the vector store misbehaved
-    |   |-- StoreUnavailable     it cannot be reached
-    |   `-- IndexMismatch        it holds vectors of another embedding model
-    |-- SourceError              one file cannot be ingested; the others go on
-    |   |-- UnsupportedFormat
-    |   |-- EmptySource
-    |   |-- SourceTooLarge
-    |   |-- SourceUnreadable
-    |   |-- SourceEncrypted
-    |   |-- SourceDamaged
-    |   `-- NoTextFound
-    |-- InvalidRequest           the caller asked for something malformed
-    |-- NotFound                 no such document, version or chunk for this reader
-    |-- Forbidden                the caller may not do this
-    `-- AnswerError              no whole answer could be generated
-        |-- ClaudeUnavailable    Claude could not be reached or is overloaded
-        |-- ClaudeRejected       Claude refused the request (key, model, size)
-        |-- AnswerRefused        Claude declined to answer
-        `-- AnswerCutOff         the answer stopped before its end
+CiteboxError
+|-- SettingsError            a setting is missing, unknown or malformed
+|-- ModelUnavailable         an embedding or rerank model cannot be loaded
+|-- StoreError               the vector store misbehaved
+|   |-- StoreUnavailable     it cannot be reached
+|   `-- IndexMismatch        it holds vectors of another embedding model
+|-- SourceError              one file cannot be ingested; the others go on
+|   |-- UnsupportedFormat
+|   |-- EmptySource
+|   |-- SourceTooLarge
+|   |-- SourceUnreadable
+|   |-- SourceEncrypted
+|   |-- SourceDamaged
+|   `-- NoTextFound
+|-- InvalidRequest           the caller asked for something malformed
+|-- NotFound                 no such document, version or chunk for this reader
+|-- Forbidden                the caller may not do this
+`-- AnswerError              no whole answer could be generated
+    |-- ClaudeUnavailable    Claude could not be reached or is overloaded
+    |-- ClaudeRejected       Claude refused the request (key, model, size)
+    |-- AnswerRefused        Claude declined to answer
+    `-- AnswerCutOff         the answer stopped before its end
 """
 
 from __future__ import annotations
