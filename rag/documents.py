@@ -113,6 +113,24 @@ class Chunk(_Wire):
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """A citable stretch of one document: adjoining chunks, and the document they are cut from."""
+
+    uri: str
+    title: str
+    chunks: tuple[Chunk, ...]
+    parsed: ParsedDocument
+
+    @property
+    def start(self) -> int:
+        return self.chunks[0].start
+
+    @property
+    def end(self) -> int:
+        return self.chunks[-1].end
+
+
+@dataclass(frozen=True, slots=True)
 class SparseVector:
     """Term indices (unsigned 32-bit) and BM25 term weights, without IDF, which Qdrant applies."""
 

@@ -38,9 +38,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
     # Where things are kept
-    data_dir: Path = Field(
-        default_factory=_data_dir, description="Everything the embedded default stores."
-    )
+    data_dir: Path = Field(default_factory=_data_dir, description="Everything the embedded default stores.")
     files_url: str | None = Field(
         default=None,
         description="fsspec URL of the stored originals and texts, such as `s3://bucket/citebox`; "

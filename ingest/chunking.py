@@ -1,0 +1,94 @@
+"""Document -> chunks. The one place that calls llama-index: its splitter in, our own types out.
+
+Sections are kept whole where they fit, so that a chunk is about one thing; small neighbours share a chunk
+and long ones are split at sentences. Every chunk is a range of the text, and the ranges do not overlap:
+what a passage lacks of its surroundings is joined again at question time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rag.documents import Chunk, ParsedDocument, chunk_id_of
+
+Span = tuple[int, int]
+
+SMALL_SECTION = 0.4
+"""A section below this share of the longest chunk is joined with what follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunker:
+    """Splits documents into chunks of at most `chunk_tokens`, counted by `count_tokens`."""
+
+    count_tokens: Callable[[str], int]
+    chunk_tokens: int
+
+    def chunk(self, document: ParsedDocument, document_id: str, version: str) -> list[Chunk]:
+        """The chunks of `document`, in reading order; none for a document without text."""
+        text = document.text
+        spans = [span for section in self._sections(document) for span in self._split(text, section)]
+        return [
+            Chunk(
+                document_id=document_id,
+                version=version,
+                chunk_id=chunk_id_of(document_id, version, position),
+                position=position,
+                start=start,
+                end=end,
+                page=document.page_at(start),
+                headings=document.heading_path_at(start),
+                text=text[start:end],
+            )
+            for position, (start, end) in enumerate(spans)
+        ]
+
+    def _sections(self, document: ParsedDocument) -> Iterator[Span]:
+        """Ranges between headings, small ones joined to the next while both fit in one chunk."""
+        text = document.text
+        bounds = sorted({0, *(heading.start for heading in document.headings), len(text)})
+        pending: Span | None = None
+        tokens = 0
+        for section in pairwise(bounds):
+            size = self.count_tokens(text[slice(*section)])
+            small = tokens < self.chunk_tokens * SMALL_SECTION
+            if pending is not None and small and tokens + size <= self.chunk_tokens:
+                pending = (pending[0], section[1])
+                tokens += size
+                continue
+            if pending is not None:
+                yield pending
+            pending, tokens = section, size
+        if pending is not None:
+            yield pending
+
+    def _split(self, text: str, section: Span) -> Iterator[Span]:
+        """Cut a section at paragraphs and sentences; positions are found again in the text."""
+        body = text[slice(*section)]
+        if not body.strip():
+            return
+        cursor = 0
+        for piece in self._pieces(body):
+            piece = piece.strip()
+            if not piece:
+                continue
+            found = body.find(piece, cursor)
+            if found < 0:
+                raise RuntimeError(f"the splitter changed the text after character {section[0] + cursor}")
+            cursor = found + len(piece)
+            yield section[0] + found, section[0] + cursor
+
+    def _pieces(self, body: str) -> list[str]:
+        if self.count_tokens(body) <= self.chunk_tokens:
+            return [body]
+        from llama_index.core.node_parser import SentenceSplitter
+
+        splitter = SentenceSplitter(
+            chunk_size=self.chunk_tokens,
+            chunk_overlap=0,
+            paragraph_separator="\n\n",
+            tokenizer=lambda piece: [0] * self.count_tokens(piece),
+        )
+        return splitter.split_text(body)

@@ -1,0 +1,234 @@
+"""source -> document -> chunk -> vector -> store, one document at a time, safe to interrupt anywhere.
+
+A changed document is written whole beside its old version, then made live by one write, and only then
+is the old version removed (docs/decisions.md). So a crash leaves the old version answering, and the next
+run writes the same points again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import AsyncFileLock
+
+from ingest.chunking import Chunker
+from ingest.report import Outcome
+from ingest.sources import Source, hash_file
+from ingest.workers import ParserProcess
+from rag.documents import (
+    EVERYONE,
+    Chunk,
+    DocumentRecord,
+    IndexedChunk,
+    ParsedDocument,
+    document_id_of,
+    utc_now,
+)
+from rag.embedding import Embedder
+from rag.errors import CiteboxError, NoTextFound, SourceUnreadable
+from rag.settings import Settings
+from rag.sparse import encode_passage
+from rag.store import Store
+from rag.store.files import FileStore
+
+FORMAT = "1"
+"""Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
+LOCK_STRIPES = 64
+
+OnChunks = Callable[[int, int], None]
+"""Told (chunks embedded, chunks of the document) as one document goes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where documents of a run belong: their collection, and the groups that may read them."""
+
+    collection: str = "default"
+    groups: tuple[str, ...] = (EVERYONE,)
+
+
+class Pipeline:
+    """Takes documents in. The embedder is asked for only when there is something to embed."""
+
+    def __init__(
+        self, settings: Settings, store: Store, embedder: Callable[[], Embedder], parser: ParserProcess
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._files = FileStore(settings)
+        self._embedder = embedder
+        self._parser = parser
+
+    async def ingest(
+        self, source: Source, placement: Placement, on_chunks: OnChunks = lambda done, total: None
+    ) -> Outcome:
+        """Bring one source into the store, or find that it is there unchanged.
+
+        A failure is an outcome, recorded with its reason; the old version, if any, goes on answering.
+
+        Raises:
+            StoreError: the store is out of reach, which would fail every further document as well.
+        """
+        document_id = document_id_of(source.uri)
+        async with self.lock(document_id):
+            old = await self._store.record(document_id)
+            try:
+                before = source.path.stat()
+                sha256 = await asyncio.to_thread(hash_file, source.path)
+            except OSError as error:
+                return Outcome(
+                    str(source.path), "failed", document_id, reason=f"cannot be read: {error.strerror}"
+                )
+            version = self.version_of(sha256, placement)
+            if old is not None and old.state == "ready" and old.version == version:
+                return _outcome(source, "unchanged", old)
+            try:
+                parsed = await self._parser.parse(source.path)
+                chunks = await asyncio.to_thread(self._chunker().chunk, parsed, document_id, version)
+                if not chunks:
+                    raise NoTextFound("there is no text in it")
+                if not _same(before, source.path):
+                    raise SourceUnreadable("it changed while it was being read", remedy="add it again")
+                record = _record(source, parsed, len(chunks), version, sha256, placement)
+            except CiteboxError as error:
+                await self._store.put_record(_failed(source, sha256, placement, old, str(error)))
+                return Outcome(str(source.path), "failed", document_id, reason=str(error))
+            await self._files.save(
+                document_id, version, original=source.path, suffix=source.path.suffix, parsed=parsed
+            )
+            await self._write(record, chunks, on_chunks)
+            await self._store.make_live(record)
+            await self._store.remove_other_versions(document_id, version)
+            for other in await self._files.versions(document_id):
+                if other != version:
+                    await self._files.remove_version(document_id, other)
+            return _outcome(source, "changed" if old and old.version else "new", record)
+
+    async def remove(self, document_id: str) -> None:
+        """Take a document out: its record first, so that no reader meets a part of it."""
+        async with self.lock(document_id):
+            await self._store.remove_document(document_id)
+            await self._files.remove_document(document_id)
+
+    def version_of(self, sha256: str, placement: Placement) -> str:
+        """The version that this content, placed like this and indexed by these settings, would have.
+
+        The placement is part of it: a change of access groups makes a new version, so that there is no
+        moment at which some chunks of a document have the new groups and some the old.
+        """
+        parts = (
+            FORMAT,
+            sha256,
+            self._settings.embedding_model,
+            str(self._settings.chunk_tokens),
+            placement.collection,
+            *sorted(placement.groups),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def lock(self, document_id: str) -> AsyncFileLock:
+        """One writer a document among the processes of this machine (CLI and service)."""
+        folder = self._settings.data_dir / "locks"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stripe = int(document_id[:8], 16) % LOCK_STRIPES
+        return AsyncFileLock(folder / f"{stripe:02d}.lock")
+
+    @asynccontextmanager
+    async def lock_all(self) -> AsyncIterator[None]:
+        """No writer of this machine but us; waits until running ones have finished their documents."""
+        async with AsyncExitStack() as stack:
+            for stripe in range(LOCK_STRIPES):
+                await stack.enter_async_context(self.lock(f"{stripe:08x}"))
+            yield
+
+    def _chunker(self) -> Chunker:
+        return Chunker(self._embedder().count_tokens, self._settings.chunk_tokens)
+
+    async def _write(self, record: DocumentRecord, chunks: list[Chunk], on_chunks: OnChunks) -> None:
+        embedder = self._embedder()
+        batch = self._settings.embedding_batch
+        on_chunks(0, len(chunks))
+        for first in range(0, len(chunks), batch):
+            part = chunks[first : first + batch]
+            texts = [searchable_text(record.title, chunk) for chunk in part]
+            vectors = await asyncio.to_thread(embedder.embed_passages, texts)
+            indexed = [
+                IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text))
+                for chunk, vector, text in zip(part, vectors, texts, strict=True)
+            ]
+            await self._store.upsert_chunks(record, indexed)
+            on_chunks(first + len(part), len(chunks))
+
+
+def _same(before: os.stat_result, path: Path) -> bool:
+    try:
+        after = path.stat()
+    except OSError:
+        return False
+    return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+
+
+def searchable_text(title: str, chunk: Chunk) -> str:
+    """What a chunk is found by: its text under the headings that say what it is about."""
+    path = chunk.headings or (title,)
+    return " > ".join(path) + "\n" + chunk.text
+
+
+def _record(
+    source: Source, parsed: ParsedDocument, chunks: int, version: str, sha256: str, placement: Placement
+) -> DocumentRecord:
+    return DocumentRecord(
+        id=document_id_of(source.uri),
+        uri=source.uri,
+        title=parsed.title,
+        version=version,
+        state="ready",
+        sha256=sha256,
+        media_type=parsed.media_type,
+        collection=placement.collection,
+        groups=placement.groups,
+        pages=len(parsed.pages),
+        pages_without_text=parsed.pages_without_text,
+        chunks=chunks,
+        characters=len(parsed.text),
+        added=utc_now(),
+    )
+
+
+def _failed(
+    source: Source, sha256: str, placement: Placement, old: DocumentRecord | None, reason: str
+) -> DocumentRecord:
+    """The record of a failure; whatever version was live stays so, under its own rights."""
+    if old is not None and old.version is not None:
+        return old.model_copy(update={"state": "failed", "failure": reason})
+    return DocumentRecord(
+        id=document_id_of(source.uri),
+        uri=source.uri,
+        title=Path(source.uri).name,
+        version=None,
+        state="failed",
+        failure=reason,
+        sha256=sha256,
+        media_type="application/octet-stream",
+        collection=placement.collection,
+        groups=placement.groups,
+        added=utc_now(),
+    )
+
+
+def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
+    return Outcome(
+        path=str(source.path),
+        status=status,  # type: ignore[arg-type]
+        document_id=record.id,
+        title=record.title,
+        chunks=record.chunks,
+        pages=record.pages,
+        pages_without_text=record.pages_without_text,
+    )

@@ -1,0 +1,69 @@
+"""What a person sees of an ingest run: bars on standard error while it goes, a table when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ingest.report import Outcome, Report
+from rag.terminal import err, plain
+
+
+class Bars:
+    """A bar for the files and one for the chunks of the file in hand."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._files: TaskID | None = None
+        self._chunks = progress.add_task("", total=None, visible=False)
+
+    def found(self, files: int) -> None:
+        self._files = self._progress.add_task("files", total=files)
+
+    def started(self, path: str) -> None:
+        name = plain(Path(path).name)
+        self._progress.reset(self._chunks, description=name[-40:], total=None, visible=True)
+
+    def embedded(self, done: int, total: int) -> None:
+        self._progress.update(self._chunks, completed=done, total=total)
+
+    def finished(self, outcome: Outcome) -> None:
+        self._progress.update(self._chunks, visible=False)
+        if self._files is not None and outcome.document_id is not None:
+            self._progress.advance(self._files)
+        if outcome.status == "failed":
+            err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
+
+
+@contextmanager
+def show_progress() -> Iterator[Bars]:
+    """Bars while the block runs; on a pipe only the failures are printed."""
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield Bars(progress)
+
+
+def summary(report: Report) -> None:
+    """The closing table of a run."""
+    sums = report.as_json()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name in ("new", "changed", "unchanged"):
+        table.add_row(name, str(sums[name]))
+    failed = len(report.failed)
+    table.add_row("failed", f"[red]{failed}[/]" if failed else "0")
+    table.add_row("pages without text", str(sums["pages_without_text"]))
+    if report.skipped:
+        table.add_row("skipped, not a document", str(len(report.skipped)))
+    table.add_row("chunks", str(sums["chunks"]))
+    table.add_row("seconds", f"{report.seconds:.1f}")
+    err.print(table)
+    for outcome in report.failed:
+        err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
+    for outcome in report.outcomes:
+        if outcome.pages_without_text:
+            pages = ", ".join(str(number) for number in outcome.pages_without_text[:20])
+            err.print(f"[yellow]no text[/] {plain(outcome.path)}: page {pages}")

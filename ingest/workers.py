@@ -1,0 +1,100 @@
+"""Parsing in a process of its own: documents are untrusted, and a parser can hang or eat the memory.
+
+A file whose parser passes the time limit, or dies, fails alone; the next file gets a new process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import TracebackType
+
+from rag.documents import ParsedDocument
+from rag.errors import CiteboxError, SourceDamaged
+
+MEMORY_LIMIT = 4 << 30
+"""Bytes of address space a parser may use."""
+
+
+class ParserProcess:
+    """Parses one file at a time, off this process; use as a context manager."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._pool: ProcessPoolExecutor | None = None
+        self._turn = asyncio.Lock()
+
+    def __enter__(self) -> ParserProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+
+    async def parse(self, path: Path) -> ParsedDocument:
+        """The parsed document.
+
+        Raises:
+            SourceError: what the parser found wrong; SourceDamaged also when it hung or died.
+        """
+        # One at a time, so that the time limit is the file's own and ending it harms no other.
+        async with self._turn:
+            return await self._parse(path)
+
+    async def _parse(self, path: Path) -> ParsedDocument:
+        pool = self._pool or self._start()
+        try:
+            work = asyncio.wrap_future(pool.submit(_parse, str(path)))
+            return await asyncio.wait_for(work, self._seconds)
+        except TimeoutError:
+            self._kill()
+            raise SourceDamaged(f"reading it took more than {self._seconds:.0f} s and was given up") from None
+        except BrokenProcessPool:
+            self._kill()
+            raise SourceDamaged("its parser died on it (out of memory, or a damaged file)") from None
+        except MemoryError:
+            raise SourceDamaged("reading it takes more memory than a parser may use") from None
+        except CiteboxError:
+            raise
+        except Exception as error:  # a parser's own fault must not end the run
+            raise SourceDamaged(f"its parser failed: {type(error).__name__}: {error}") from error
+
+    def _start(self) -> ProcessPoolExecutor:
+        self._pool = ProcessPoolExecutor(
+            max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_limit
+        )
+        return self._pool
+
+    def _kill(self) -> None:
+        if self._pool is None:
+            return
+        workers = list((self._pool._processes or {}).values())  # no public way to end a busy worker
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError, AttributeError):
+                worker.kill()
+        for worker in workers:
+            worker.join(5)
+        self._pool = None
+
+
+def _limit() -> None:
+    """The parser ignores Ctrl-C (its parent ends it), may not eat the memory, and yields to queries."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, hard))
+    os.nice(5)
+
+
+def _parse(path: str) -> ParsedDocument:
+    from ingest.parsing import parse
+
+    return parse(Path(path))

@@ -1,0 +1,258 @@
+"""Question -> streamed answer: route, retrieve, generate or quote, cite, account."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from rag.claude import (
+    CitationPointer,
+    ClaudeClient,
+    Finished,
+    SearchResult,
+    SectionEnd,
+    TextDelta,
+    prompt,
+)
+from rag.documents import Answer, Citation, Evidence, Filters, Hit, Reader, Route
+from rag.draft import Draft, Place
+from rag.embedding import Embedder
+from rag.errors import AnswerError, AnswerRefused
+from rag.extractive import Scorer, choose_quotes
+from rag.grounding import unmarked
+from rag.reranking import Reranker
+from rag.retrieval import Retriever, Stopwatch
+from rag.routing import Mode, plan
+from rag.sentences import Span, sentence_spans
+from rag.settings import Settings
+from rag.store import Store
+from rag.store.files import FileStore
+from rag.synthesis import read_documents
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the answer may rest on, known before its first word."""
+
+    hits: tuple[Hit, ...]
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer's text, `[n]` markers included."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation that a marker in the text refers to; sent before its marker."""
+
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole answer. Its text replaces whatever was streamed."""
+
+    answer: Answer
+
+
+AnswerEvent = Sources | Delta | Cited | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, how, by whom, of which documents."""
+
+    text: str
+    reader: Reader
+    mode: Mode = "auto"
+    filters: Filters = field(default_factory=Filters)
+
+
+class Answerer:
+    """Answers questions; one for the life of a process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        files: FileStore,
+        retriever: Retriever,
+        embedder: Embedder,
+        reranker: Reranker | None,
+        claude: ClaudeClient,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._files = files
+        self._retriever = retriever
+        self._embedder = embedder
+        self._reranker = reranker
+        self._claude = claude
+
+    async def answer(self, question: Question) -> Answer:
+        """The whole answer at once."""
+        async with aclosing(self.stream(question)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    return event.answer
+        raise AssertionError("a stream of an answer ends with Done or raises")
+
+    async def stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
+        """The answer as it comes into being; `Done` comes last.
+
+        Closing the iterator stops the work and the request to Claude.
+
+        Raises:
+            AnswerError: Claude failed after a part of its answer had been sent. Before that, a failure
+                only turns the answer into an extractive one, with a notice that says why.
+        """
+        watch = Stopwatch()
+        chosen = plan(question.text, question.mode, self._settings)
+        found = await self._retriever.search(
+            question.text, question.reader, question.filters, self._settings.context_chunks, watch
+        )
+        yield Sources(found.hits, chosen.route)
+        draft = Draft(chosen.route, found.hits, watch.stages_ms)
+        passages = await self._retriever.evidence(found.hits, watch)
+        if not passages:
+            yield Done(draft.not_found())
+        elif chosen.kind == "extractive":
+            async for event in self._extract(question, passages, draft, watch):
+                yield event
+        else:
+            evidence: Sequence[Evidence] = passages
+            if chosen.kind == "synthesis":
+                evidence = await self._read(question, found.hits, draft, watch)
+            async for event in self._generate_or_extract(question, evidence, passages, draft, watch):
+                yield event
+
+    async def _read(
+        self, question: Question, hits: Sequence[Hit], draft: Draft, watch: Stopwatch
+    ) -> Sequence[Evidence]:
+        with watch.stage("read"):
+            reading = await read_documents(
+                question.text,
+                hits,
+                question.reader,
+                question.filters,
+                self._store,
+                self._files,
+                self._settings.synthesis_input_tokens,
+            )
+        if reading.notice:
+            draft.add_notice(reading.notice)
+        return reading.sections
+
+    async def _generate_or_extract(
+        self,
+        question: Question,
+        evidence: Sequence[Evidence],
+        passages: Sequence[Evidence],
+        draft: Draft,
+        watch: Stopwatch,
+    ) -> AsyncGenerator[AnswerEvent]:
+        """Claude's answer; where Claude fails before its first word, quoted sentences instead."""
+        shown = False
+        try:
+            async with aclosing(self._generate(question, evidence, draft, watch)) as events:
+                async for event in events:
+                    shown = True
+                    yield event
+        except AnswerError as error:
+            if shown and not isinstance(error, AnswerRefused):
+                raise
+            log.warning("answered without Claude: %s", error)
+            draft.fall_back(error)
+            async for event in self._extract(question, passages, draft, watch):
+                yield event
+
+    async def _generate(
+        self, question: Question, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
+    ) -> AsyncGenerator[AnswerEvent]:
+        """Let Claude answer from the evidence; its pointers become checked citations."""
+        settings = self._settings
+        fast = draft.route.model == settings.fast_model
+        spans = [sentence_spans(item.parsed.text, item.start, item.end) for item in evidence]
+        pointers: list[CitationPointer] = []
+        events = self._claude.stream(
+            model=draft.route.model,
+            system=prompt("answer" if fast else "synthesis"),
+            results=[_search_result(item, cut) for item, cut in zip(evidence, spans, strict=True) if cut],
+            question=question.text,
+            max_tokens=settings.answer_max_tokens if fast else settings.synthesis_max_tokens,
+        )
+        with watch.stage("generate"):
+            async with aclosing(events):
+                async for event in events:
+                    match event:
+                        case TextDelta(text):
+                            if shown := draft.text.feed(text):
+                                yield Delta(shown)
+                        case CitationPointer():
+                            pointers.append(event)
+                        case SectionEnd():
+                            for made in draft.cite(_places(pointers, evidence, spans)):
+                                yield _event(made)
+                            pointers.clear()
+                        case Finished(usage, usd, reached_limit):
+                            draft.account(usage, usd, reached_limit)
+            if rest := draft.text.finish():
+                yield Delta(rest)
+        yield Done(draft.whole() if draft.citations.all else draft.uncited())
+
+    async def _extract(
+        self, question: Question, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
+    ) -> AsyncGenerator[AnswerEvent]:
+        """Quote the sentences that answer, if any do."""
+        with watch.stage("extract"):
+            quotes = await asyncio.to_thread(choose_quotes, question.text, evidence, self._scorer())
+        for quote in quotes:
+            lead = "\n" if draft.text.text else ""
+            yield Delta(draft.text.feed(lead + unmarked(quote.text)))
+            for made in draft.cite([(quote.evidence, quote.start, quote.end)]):
+                yield _event(made)
+        yield Done(draft.whole() if quotes else draft.not_found())
+
+    def _scorer(self) -> Scorer:
+        """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""
+        if self._reranker is not None:
+            return Scorer(self._reranker.score, threshold=0.0, margin=2.5)
+        return Scorer(self._similarities, threshold=0.45, margin=0.1)
+
+    def _similarities(self, question: str, sentences: Sequence[str]) -> Sequence[float]:
+        vectors = self._embedder.embed_passages(sentences) @ self._embedder.embed_query(question)
+        return [float(value) for value in vectors]
+
+
+def _event(made: Citation | str) -> AnswerEvent:
+    return Delta(made) if isinstance(made, str) else Cited(made)
+
+
+def _search_result(evidence: Evidence, spans: Sequence[Span]) -> SearchResult:
+    text = evidence.parsed.text
+    path = " > ".join((evidence.title, *evidence.chunks[0].headings))
+    return SearchResult(evidence.chunks[0].chunk_id, path, [text[start:end] for start, end in spans])
+
+
+def _places(
+    pointers: Sequence[CitationPointer], evidence: Sequence[Evidence], spans: Sequence[Sequence[Span]]
+) -> list[Place]:
+    """The ranges of text that pointers mean; one that points at nothing we sent is dropped."""
+    sent = [(item, cut) for item, cut in zip(evidence, spans, strict=True) if cut]
+    places: list[Place] = []
+    for pointer in pointers:
+        if not 0 <= pointer.search_result < len(sent):
+            continue
+        item, cut = sent[pointer.search_result]
+        if 0 <= pointer.start_block < pointer.end_block <= len(cut):
+            places.append((item, cut[pointer.start_block][0], cut[pointer.end_block - 1][1]))
+    return places

@@ -1,0 +1,1 @@
+"""FastAPI: thin routes over the read path."""

@@ -1,0 +1,94 @@
+"""The application put together. The one place where the read path knows the write path."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from rag.api import ask, documents, health, pages, problems
+from rag.api.deps import LOOPBACK, Runtime
+from rag.api.guard import Guard
+from rag.errors import CiteboxError
+from rag.service import open_service
+from rag.settings import Settings
+
+DESCRIPTION = """Questions to your own documents, answered with citations that can be checked.
+
+Every error is `application/problem+json` with a stable `code`. Offsets count Unicode code points, end
+exclusive, into the text that `GET /v1/documents/{id}/source` returns."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; it answers /healthz at once and loads its models meanwhile."""
+    runtime = Runtime(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ends = asyncio.Event()
+        life = asyncio.create_task(_live(runtime, ends))
+        try:
+            yield
+        finally:
+            ends.set()
+            if runtime.service is None:
+                life.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await life
+
+    app = FastAPI(
+        title="Citebox",
+        version=version("citebox"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        docs_url=None,
+    )
+    app.state.runtime = runtime
+    app.add_middleware(Guard, loopback_only=settings.host in LOOPBACK)
+    problems.install(app)
+    for routes in (ask.router, documents.router, health.router, pages.router):
+        app.include_router(routes)
+    _describe_problems(app)
+    return app
+
+
+async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
+    """Open the service, hold it open while the application lives, close it. One task, as locks demand."""
+    from ingest.uploads import open_door
+
+    try:
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(open_service(runtime.settings))
+            runtime.door = stack.enter_context(open_door(service))
+            runtime.service = service
+            runtime.settled.set()
+            await ends.wait()
+    except CiteboxError as error:
+        runtime.failure = error
+    finally:
+        runtime.settled.set()
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the Problem schema into the OpenAPI description, and its media type in place of FastAPI's own."""
+    plain = app.openapi
+
+    def described() -> dict[str, object]:
+        schema = plain()
+        parts = schema["components"]["schemas"]
+        parts["Problem"] = problems.Problem.model_json_schema()
+        for path in schema["paths"].values():
+            for operation in path.values():
+                reply = operation["responses"].get("422")
+                if reply and "application/json" in reply["content"]:
+                    operation["responses"]["422"] = problems.responses(422)[422]
+        parts.pop("HTTPValidationError", None)
+        parts.pop("ValidationError", None)
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]

@@ -1,0 +1,135 @@
+"""What a route may ask for: the service, the reader, the door to ingest, and the right to write."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import Depends, Header, Request
+
+from rag.documents import DocumentRecord, Reader
+from rag.errors import CiteboxError, Forbidden
+from rag.service import Service
+from rag.settings import Settings
+
+T = TypeVar("T")
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class NotReady(CiteboxError):
+    code = "starting"
+    title = "The service is starting"
+    status = 503
+
+
+class ClientGone(CiteboxError):
+    """Nobody is left to answer; 499 is what servers log for it."""
+
+    code = "client_closed_request"
+    title = "The client closed the request"
+    status = 499
+
+
+class IngestDoor(Protocol):
+    """The write path as the API sees it; `ingest` provides it when the app is put together."""
+
+    async def upload(
+        self, path: Path, filename: str, collection: str, groups: tuple[str, ...]
+    ) -> tuple[DocumentRecord, str]:
+        """The record and whether it is new, changed or unchanged; raises SourceError."""
+        ...
+
+    async def remove(self, document_id: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What the application holds; empty until the models are loaded."""
+
+    settings: Settings
+    service: Service | None = None
+    door: IngestDoor | None = None
+    failure: CiteboxError | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def get_runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+
+
+def get_service(runtime: RuntimeDep) -> Service:
+    if runtime.failure is not None:
+        raise runtime.failure
+    if runtime.service is None:
+        raise NotReady("the models are being loaded", remedy="try again in a few seconds; see /readyz")
+    return runtime.service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def get_reader(service: ServiceDep) -> Reader:
+    """Who is asking. Every path to a document's text goes through this one dependency."""
+    return service.reader
+
+
+ReaderDep = Annotated[Reader, Depends(get_reader)]
+
+
+def get_door(runtime: RuntimeDep, service: ServiceDep) -> IngestDoor:
+    if runtime.door is None:
+        raise NotReady("the service cannot take documents yet")
+    return runtime.door
+
+
+DoorDep = Annotated[IngestDoor, Depends(get_door)]
+
+
+def may_write(runtime: RuntimeDep, authorization: Annotated[str | None, Header()] = None) -> None:
+    """Adding and removing documents: by the admin key where one is set, else from this machine only."""
+    key = runtime.settings.admin_key
+    if key is not None:
+        given = (authorization or "").removeprefix("Bearer ").encode()
+        if not secrets.compare_digest(given, key.get_secret_value().encode()):
+            raise Forbidden("this needs the admin key", remedy="send it as `Authorization: Bearer …`")
+    elif runtime.settings.host not in LOOPBACK:
+        raise Forbidden(
+            "documents cannot be changed over the network without an admin key",
+            remedy="set RAG_ADMIN_KEY on the service and send it as `Authorization: Bearer …`",
+        )
+
+
+MayWrite = Depends(may_write)
+
+
+async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client hangs up first.
+
+    Raises:
+        ClientGone: the client hung up.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hang_up(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone("the client hung up before the answer was ready")
+        return task.result()
+    finally:
+        for pending in (task, gone):
+            pending.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,121 @@
+"""One error shape on every path: `application/problem+json` (RFC 9457), with `code` and `request_id`."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from rag.errors import CiteboxError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """RFC 9457, with a stable `code`, the `remedy` where there is one, and the request's id for the logs."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str | None = None
+    request_id: str
+    errors: list[dict[str, Any]] | None = Field(default=None, description="What is wrong with which field.")
+
+
+def problem_of(error: CiteboxError, request_id: str) -> Problem:
+    return Problem(
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        remedy=error.remedy,
+        request_id=request_id,
+    )
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the problems that a route may answer with."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error, ours and the framework's, in the one shape."""
+
+    @app.exception_handler(CiteboxError)
+    async def ours(request: Request, error: CiteboxError) -> JSONResponse:
+        if error.status >= 500:
+            log.warning("%s: %s", error.code, error, extra={"request_id": request_id(request)})
+        return _reply(problem_of(error, request_id(request)))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
+            for one in error.errors()
+        ]
+        first = errors[0] if errors else {"field": "", "message": "the request is not valid"}
+        return _reply(
+            Problem(
+                title="The request is not valid",
+                status=422,
+                detail=f"{first['field']}: {first['message']}" if first["field"] else first["message"],
+                code="invalid_request",
+                request_id=request_id(request),
+                errors=errors,
+            )
+        )
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        problem = Problem(
+            title=phrase,
+            status=error.status_code,
+            detail=str(error.detail),
+            code=phrase.lower().replace(" ", "_"),
+            request_id=request_id(request),
+        )
+        return _reply(problem, headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.exception("unforeseen error", extra={"request_id": request_id(request)})
+        return _reply(
+            Problem(
+                title="Something went wrong",
+                status=500,
+                detail="The service met an error of its own; its log has the details.",
+                code="internal_error",
+                request_id=request_id(request),
+            )
+        )
+
+
+def request_id(request: Request) -> str:
+    """The id that the logs know this request by."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def _reply(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    headers = headers or {}
+    if problem.status == 503:
+        headers.setdefault("Retry-After", "2")
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), problem.status, media_type=MEDIA_TYPE, headers=headers
+    )

@@ -1,0 +1,253 @@
+"""Claude by the official async SDK: one request in, a stream of our own events out.
+
+https://docs.claude.com/en/api/messages-streaming, https://docs.claude.com/en/docs/build-with-claude/search-results
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rag.claude.prices import Usage, cost, load_prices
+from rag.errors import AnswerCutOff, AnswerRefused, CiteboxError, ClaudeRejected, ClaudeUnavailable
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+    from anthropic.types import RawMessageStreamEvent, SearchResultBlockParam
+
+RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitationPointer:
+    """Points at sentences: text blocks `[start_block, end_block)` of the n-th search result we sent."""
+
+    search_result: int
+    start_block: int
+    end_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionEnd:
+    """A text block has ended: the citations since the last one belong to its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The whole answer has come."""
+
+    usage: Usage
+    usd: float
+    reached_limit: bool
+
+
+StreamEvent = TextDelta | CitationPointer | SectionEnd | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """One `search_result` block; each of `sentences` can be cited alone."""
+
+    source: str
+    title: str
+    sentences: Sequence[str]
+
+
+class ClaudeClient:
+    """Streams grounded answers. Close it when the service ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._prices = load_prices(settings.prices_file)
+        self._sdk: AsyncAnthropic | None = None
+
+    async def stream(
+        self, *, model: str, system: str, results: Sequence[SearchResult], question: str, max_tokens: int
+    ) -> AsyncGenerator[StreamEvent]:
+        """Ask `model` and yield what comes; `Finished` comes last and only when the answer is whole.
+
+        Closing the iterator closes the request, so a reader who leaves stops the spending.
+
+        Raises:
+            ClaudeUnavailable: no connection, overload, a rate limit or our own deadline.
+            ClaudeRejected: the request, key or model was refused.
+            AnswerRefused: the model declined.
+            AnswerCutOff: the stream broke off, or ended without saying that it was whole.
+        """
+        deadline = asyncio.get_running_loop().time() + self._settings.claude_timeout
+        async with aclosing(self._events(model, system, results, question, max_tokens)) as events:
+            while True:
+                try:
+                    # The deadline covers only our waiting for Claude, not the reader's pace.
+                    async with asyncio.timeout_at(deadline):
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise ClaudeUnavailable(
+                        f"Claude took longer than {self._settings.claude_timeout:.0f} s",
+                        remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
+                    ) from None
+                yield event
+
+    async def close(self) -> None:
+        if self._sdk is not None:
+            await self._sdk.close()
+
+    async def _events(
+        self, model: str, system: str, results: Sequence[SearchResult], question: str, max_tokens: int
+    ) -> AsyncGenerator[StreamEvent]:
+        import anthropic
+
+        tally = _Tally()
+        try:
+            raw = await self._client().messages.create(
+                model=model,
+                max_tokens=max_tokens,
+                system=[{"type": "text", "text": system}],
+                messages=[
+                    {"role": "user", "content": [*_blocks(results), {"type": "text", "text": question}]}
+                ],
+                stream=True,
+                **self._thinking(model),
+            )
+            async with raw:
+                async for event in raw:
+                    for ours in tally.take(event):
+                        yield ours
+        except anthropic.APIError as error:
+            raise _translated(error, tally.begun) from error
+        except (ConnectionError, OSError) as error:
+            raise AnswerCutOff("the connection to Claude broke off in the middle of the answer") from error
+        except Exception as error:
+            # httpx2, on which the SDK is built, lets a dropped connection through as its own type.
+            if type(error).__module__.startswith(("httpx2", "httpcore2")):
+                raise AnswerCutOff(
+                    "the connection to Claude broke off in the middle of the answer"
+                ) from error
+            raise
+        yield tally.finish(lambda usage: cost(self._prices, model, usage))
+
+    def _thinking(self, model: str) -> dict[str, Any]:
+        """Thinking off where the model allows it: it decides the time to the first word of a lookup."""
+        known = self._prices.models.get(model)
+        return {"thinking": {"type": "disabled"}} if known and known.thinking_can_be_off else {}
+
+    def _client(self) -> AsyncAnthropic:
+        if self._sdk is None:
+            import anthropic
+
+            key = self._settings.anthropic_api_key
+            self._sdk = anthropic.AsyncAnthropic(
+                # A server of the protocol that needs no key still wants the header.
+                api_key=key.get_secret_value() if key else "none",
+                base_url=self._settings.anthropic_base_url,
+                timeout=self._settings.claude_timeout,
+                max_retries=2,
+            )
+        return self._sdk
+
+
+class _Tally:
+    """Turns the API's events into ours and keeps the account."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._kind = ""
+        self._usage = Usage()
+        self._stop_reason: str | None = None
+        self._stopped = False
+
+    def take(self, event: RawMessageStreamEvent) -> list[StreamEvent]:
+        if event.type == "message_start":
+            self._account(event.message.usage)
+        elif event.type == "content_block_start":
+            self._kind = event.content_block.type
+            if event.content_block.type == "text" and event.content_block.text:
+                self.begun = True
+                return [TextDelta(event.content_block.text)]
+        elif event.type == "content_block_delta":
+            return self._delta(event.delta)
+        elif event.type == "content_block_stop":
+            return [SectionEnd()] if self._kind == "text" else []
+        elif event.type == "message_delta":
+            self._account(event.usage)
+            self._stop_reason = event.delta.stop_reason or self._stop_reason
+        elif event.type == "message_stop":
+            self._stopped = True
+        return []
+
+    def finish(self, price: Callable[[Usage], float]) -> Finished:
+        if self._stop_reason == "refusal":
+            raise AnswerRefused("the model declined to answer this question")
+        if self._stop_reason == "model_context_window_exceeded":
+            raise ClaudeRejected("the documents are larger than the model can read at once")
+        if not self._stopped or self._stop_reason is None:
+            raise AnswerCutOff("the answer ended before it was whole")
+        return Finished(self._usage, price(self._usage), self._stop_reason == "max_tokens")
+
+    def _delta(self, delta: Any) -> list[StreamEvent]:
+        if delta.type == "text_delta":
+            self.begun = True
+            return [TextDelta(delta.text)]
+        if delta.type == "citations_delta" and delta.citation.type == "search_result_location":
+            place = delta.citation
+            return [
+                CitationPointer(place.search_result_index, place.start_block_index, place.end_block_index)
+            ]
+        return []
+
+    def _account(self, usage: Any) -> None:
+        """Later figures replace earlier ones: the API's usage is cumulative."""
+        old = self._usage
+        self._usage = Usage(
+            input_tokens=_given(usage.input_tokens, old.input_tokens),
+            cache_write_tokens=_given(usage.cache_creation_input_tokens, old.cache_write_tokens),
+            cache_read_tokens=_given(usage.cache_read_input_tokens, old.cache_read_tokens),
+            output_tokens=_given(usage.output_tokens, old.output_tokens),
+        )
+
+
+def _given(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _blocks(results: Sequence[SearchResult]) -> list[SearchResultBlockParam]:
+    return [
+        {
+            "type": "search_result",
+            "source": result.source,
+            "title": result.title,
+            "content": [{"type": "text", "text": sentence} for sentence in result.sentences],
+            "citations": {"enabled": True},
+        }
+        for result in results
+    ]
+
+
+def _translated(error: Any, begun: bool) -> CiteboxError:
+    """The SDK's error as ours. Its message may quote the request, so only type and status are passed on."""
+    status = getattr(error, "status_code", None)
+    kind = getattr(error, "type", None) or type(error).__name__
+    if begun:
+        return AnswerCutOff(f"Claude stopped in the middle of the answer ({kind})")
+    if status is None or status in RETRYABLE or status == 200:
+        return ClaudeUnavailable(
+            f"Claude cannot be reached or is overloaded ({kind})", remedy="try again shortly"
+        )
+    if status in (401, 403):
+        return ClaudeRejected(f"Claude refused the key ({kind})", remedy="check ANTHROPIC_API_KEY")
+    if status == 404:
+        return ClaudeRejected(
+            f"Claude does not know the model ({kind})", remedy="check RAG_FAST_MODEL and RAG_THOROUGH_MODEL"
+        )
+    return ClaudeRejected(f"Claude did not accept the request ({status} {kind})")

@@ -1,0 +1,95 @@
+"""Text -> dense vectors, by sentence-transformers; the built-in model works offline.
+
+Reimers & Gurevych, Sentence-BERT (2019); https://sbert.net
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import ModelUnavailable
+from rag.models import installed_path, is_built_in
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder:
+    """One embedding model. Safe to use from several threads: calls queue for the model."""
+
+    def __init__(self, model: SentenceTransformer, name: str, batch: int) -> None:
+        dimension = model.get_embedding_dimension()
+        if dimension is None:
+            raise ModelUnavailable(f"{name} does not say how long its vectors are")
+        self.name = name
+        self.dimension = int(dimension)
+        self._model = model
+        self._batch = batch
+        self._lock = threading.Lock()
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of passages, shape (len(texts), dimension)."""
+        return self._encode(texts, "encode_document")
+
+    def embed_query(self, text: str) -> Vectors:
+        """The unit vector of a question, shape (dimension,); applies the model's query prompt."""
+        vectors: Vectors = self._encode([text], "encode_query")[0]
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of this model `text` makes, special tokens not counted."""
+        return len(self._model.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+    def _encode(self, texts: Sequence[str], method: str) -> Vectors:
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        with self._lock:
+            encode = getattr(self._model, method)
+            vectors = encode(
+                list(texts),
+                batch_size=self._batch,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """Load the embedding model; takes seconds, most of them importing torch.
+
+    Raises:
+        ModelUnavailable: the model is not there or cannot be loaded.
+    """
+    name = settings.embedding_model
+    location = str(installed_path(settings, name)) if is_built_in(name) else name
+    if Path(location).is_dir():
+        # A model on disk must not make the libraries ask a hub about it.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model = SentenceTransformer(location, device="cpu")
+    except Exception as error:  # the libraries raise anything from OSError to KeyError
+        raise ModelUnavailable(
+            f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
+            remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
+        ) from error
+    return Embedder(model, name, settings.embedding_batch)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,95 @@
+"""The answer without a model: the sentences that answer, quoted, with the same citations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rag.documents import Evidence
+from rag.sentences import sentence_spans
+from rag.sparse import terms
+
+MAX_SENTENCES = 3
+MAX_SCORED = 24
+"""Sentences that are scored; the others share too few words with the question."""
+WORDS = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """How relevant sentences are to a question, and what scores mean.
+
+    `threshold` is the least score of a sentence that answers; a further sentence is quoted when its
+    score is within `margin` of the best.
+    """
+
+    score: Callable[[str, Sequence[str]], Sequence[float]]
+    threshold: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence chosen as (part of) the answer."""
+
+    evidence: Evidence
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        return self.evidence.parsed.text[self.start : self.end]
+
+
+def choose_quotes(question: str, evidence: Sequence[Evidence], scorer: Scorer) -> list[Quote]:
+    """The best sentences, at most three, in the order they should be read; none when none answers."""
+    candidates = _candidates(question, evidence)
+    if not candidates:
+        return []
+    texts = [_in_context(item, start, end) for item, start, end in candidates]
+    quotes = [
+        Quote(item, start, end, value)
+        for (item, start, end), value in zip(candidates, scorer.score(question, texts), strict=True)
+    ]
+    quotes.sort(key=lambda quote: -quote.score)
+    best = quotes[0]
+    if best.score < scorer.threshold:
+        return []
+    least = max(scorer.threshold, best.score - scorer.margin)
+    chosen: list[Quote] = []
+    said: set[str] = set()
+    for quote in quotes:
+        if quote.score < least or len(chosen) == MAX_SENTENCES:
+            break
+        words = " ".join(WORDS.findall(quote.text.lower()))
+        if words not in said:
+            said.add(words)
+            chosen.append(quote)
+    return sorted(chosen, key=lambda q: (q.evidence is not best.evidence, q.start))
+
+
+def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evidence, int, int]]:
+    """The sentences that share most terms with the question, better evidence first on a tie."""
+    wanted = set(terms(question))
+    found: list[tuple[int, int, tuple[Evidence, int, int]]] = []
+    seen: set[tuple[str, int]] = set()
+    for rank, item in enumerate(evidence):
+        titles = {heading.start for heading in item.parsed.headings}
+        for start, end in sentence_spans(item.parsed.text, item.start, item.end):
+            key = (item.chunks[0].document_id, start)
+            text = item.parsed.text[start:end]
+            if start in titles or key in seen or len(WORDS.findall(text)) < 4 or text.endswith("?"):
+                continue
+            seen.add(key)
+            shared = len(wanted & set(terms(text)))
+            found.append((-shared, rank, (item, start, end)))
+    found.sort(key=lambda entry: entry[:2])
+    return [entry[2] for entry in found[:MAX_SCORED]]
+
+
+def _in_context(evidence: Evidence, start: int, end: int) -> str:
+    """A sentence under its heading, without which 'It is five years.' says little."""
+    heading = evidence.parsed.heading_path_at(start)[-1:] or (evidence.title,)
+    return heading[0] + ": " + evidence.parsed.text[start:end]

@@ -1,0 +1,129 @@
+"""Question and passage -> relevance, by a cross-encoder.
+
+The built-in one is ms-marco-MiniLM-L-12-v2 as int8 ONNX, run by onnxruntime; any other name or folder
+is loaded as a sentence-transformers `CrossEncoder`. Nogueira & Cho, Passage Re-ranking with BERT (2019).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from rag.errors import ModelUnavailable
+from rag.models import installed_path, is_built_in
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+MAX_TOKENS = 256
+"""Longest pair scored; a longer passage is cut, since cost grows with length."""
+BATCH = 8
+
+
+class Reranker(Protocol):
+    """Scores passages against a question; higher is more relevant, and above 0 means probably relevant."""
+
+    name: str
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]: ...
+
+
+class OnnxReranker:
+    """The built-in cross-encoder. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        import onnxruntime as ort
+        from tokenizers import Tokenizer
+
+        self.name = name
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        # The file as published pads every pair to 512 tokens, which costs tenfold on short ones.
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        self._session = ort.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._lock = threading.Lock()
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        """Logits, one a passage, in their order. Pairs of like length share a batch, so little is padding."""
+        if not passages:
+            return []
+        question = question[:2000]
+        with self._lock:
+            pairs = self._tokenizer.encode_batch([(question, passage) for passage in passages])
+            order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
+            scores = [0.0] * len(pairs)
+            for first in range(0, len(order), BATCH):
+                rows = order[first : first + BATCH]
+                width = max(len(pairs[i].ids) for i in rows)
+                inputs = {
+                    "input_ids": _padded([pairs[i].ids for i in rows], width),
+                    "attention_mask": _padded([pairs[i].attention_mask for i in rows], width),
+                    "token_type_ids": _padded([pairs[i].type_ids for i in rows], width),
+                }
+                logits = self._session.run(None, inputs)[0]
+                for row, value in zip(rows, np.asarray(logits).reshape(-1), strict=True):
+                    scores[row] = float(value)
+        return scores
+
+
+class HubReranker:
+    """Any other cross-encoder, through sentence-transformers."""
+
+    def __init__(self, model: CrossEncoder, name: str) -> None:
+        import torch
+
+        self.name = name
+        self._model = model
+        # The logit, as the built-in model gives it, so that one threshold means one thing.
+        self._activation = torch.nn.Identity()
+        self._lock = threading.Lock()
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        if not passages:
+            return []
+        with self._lock:
+            scores = self._model.predict(
+                [(question, passage) for passage in passages],
+                activation_fn=self._activation,
+                show_progress_bar=False,
+            )
+        return [float(score) for score in scores]
+
+
+def load_reranker(settings: Settings) -> Reranker:
+    """Load the cross-encoder that the settings name.
+
+    Raises:
+        ModelUnavailable: the model is not there or cannot be loaded.
+    """
+    name = settings.reranker_model
+    try:
+        if is_built_in(name):
+            return OnnxReranker(installed_path(settings, name), name)
+        from sentence_transformers import CrossEncoder
+
+        return HubReranker(CrossEncoder(name, device="cpu", max_length=MAX_TOKENS), name)
+    except ModelUnavailable:
+        raise
+    except Exception as error:  # the libraries raise anything from OSError to RuntimeError
+        raise ModelUnavailable(
+            f"the reranker {name!r} cannot be loaded: {str(error).splitlines()[0]}",
+            remedy="set RAG_RERANKER_MODEL to a built-in name, a folder or a hub model, or RAG_RERANK=false",
+        ) from error
+
+
+def _padded(rows: list[list[int]], width: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    table = np.zeros((len(rows), width), dtype=np.int64)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table

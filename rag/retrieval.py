@@ -1,0 +1,193 @@
+"""Question -> a small set of passages: dense + BM25, fused by Qdrant, reranked, neighbours joined."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult
+from rag.embedding import Embedder
+from rag.errors import NotFound
+from rag.reranking import Reranker
+from rag.settings import Settings
+from rag.sparse import encode_query, terms
+from rag.store import Store
+from rag.store.files import FileStore
+
+RRF_K = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
+WINDOW_WORDS = 60
+WINDOW_STRIDE = 30
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds by stage."""
+
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - started) * 1000
+            self.stages_ms[name] = round(self.stages_ms.get(name, 0.0) + spent, 1)
+
+
+class Retriever:
+    """Finds passages for a reader. Every stage can be switched off in the settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        files: FileStore,
+        embedder: Embedder,
+        reranker: Reranker | None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._files = files
+        self._embedder = embedder
+        self._reranker = reranker
+
+    async def search(
+        self, query: str, reader: Reader, filters: Filters, limit: int, watch: Stopwatch | None = None
+    ) -> SearchResult:
+        """The best chunks for `query` that `reader` may see, best first, at most `limit`."""
+        watch = watch or Stopwatch()
+        settings = self._settings
+        with watch.stage("embed"):
+            dense = (
+                (await asyncio.to_thread(self._embedder.embed_query, query)).tolist()
+                if settings.dense
+                else None
+            )
+            sparse = encode_query(query) if settings.sparse else None
+        if dense is None and sparse is not None and not sparse.indices:
+            return SearchResult(hits=(), stages_ms=watch.stages_ms)
+        with watch.stage("search"):
+            hits = await self._store.search(
+                reader=reader,
+                filters=filters,
+                dense=dense,
+                sparse=sparse if sparse and sparse.indices else None,
+                limit=max(limit, settings.rerank_candidates if self._reranker else limit),
+                candidates=max(settings.candidates, limit),
+            )
+        if self._reranker and hits:
+            with watch.stage("rerank"):
+                hits = await asyncio.to_thread(self._rerank, self._reranker, query, hits)
+        return SearchResult(hits=tuple(hits[:limit]), stages_ms=watch.stages_ms)
+
+    async def evidence(self, hits: Sequence[Hit], watch: Stopwatch) -> list[Evidence]:
+        """The hits with their neighbours joined, ranges that meet made one, in the order of the hits."""
+        with watch.stage("neighbours"):
+            groups = await self._with_neighbours(hits) if self._settings.neighbours else _alone(hits)
+            evidence = []
+            for hit, chunks in groups:
+                try:
+                    parsed = await self._files.parsed(hit.document_id, hit.version)
+                except NotFound:  # replaced between the search and now; its new version is found next time
+                    continue
+                evidence.append(Evidence(hit.uri, hit.title, tuple(chunks), parsed))
+        return evidence
+
+    def _rerank(self, reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Hit]:
+        """Blend the fused rank with the cross-encoder's rank over the first candidates.
+
+        The cross-encoder alone loses on technical text and wins on prose; the sum of reciprocal ranks
+        keeps most of the gain and little of the loss (docs/decisions.md).
+        """
+        wanted = set(terms(query))
+        rationed = list(hits[: self._settings.rerank_candidates])
+        windows = [" > ".join(hit.headings[-1:]) + "\n" + best_window(hit.text, wanted) for hit in rationed]
+        scores = reranker.score(query, windows)
+        by_score = sorted(range(len(rationed)), key=lambda i: -scores[i])
+        place = {index: rank for rank, index in enumerate(by_score)}
+        blended = [
+            hit.model_copy(
+                update={
+                    "score": _reciprocal(index) + _reciprocal(place.get(index, index)),
+                    "relevance": scores[index] if index < len(scores) else None,
+                }
+            )
+            for index, hit in enumerate(hits)
+        ]
+        return sorted(blended, key=lambda hit: -hit.score)
+
+    async def _with_neighbours(self, hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:
+        wanted: dict[tuple[str, str], set[int]] = {}
+        for hit in hits:
+            around = {hit.position - 1, hit.position, hit.position + 1} - {-1}
+            wanted.setdefault((hit.document_id, hit.version), set()).update(around)
+        runs: dict[tuple[str, str], list[list[Chunk]]] = {}
+        for (document_id, version), positions in wanted.items():
+            found: list[Chunk] = []
+            for first, last in _runs(sorted(positions)):
+                found.extend(await self._store.chunks(document_id, version, first, last))
+            runs[document_id, version] = _adjoining(found)
+        groups: list[tuple[Hit, list[Chunk]]] = []
+        taken: set[str] = set()
+        for hit in hits:
+            for run in runs[hit.document_id, hit.version]:
+                ids = {chunk.chunk_id for chunk in run}
+                if hit.chunk_id in ids and hit.chunk_id not in taken:
+                    taken |= ids
+                    groups.append((hit, run))
+        return groups
+
+
+def best_window(text: str, wanted: set[str]) -> str:
+    """The stretch of about WINDOW_WORDS words that holds most of the wanted terms; earliest on a tie.
+
+    A cross-encoder's cost grows with length, and the sentence that answers lies in one such stretch.
+    """
+    words = [match.span() for match in _WORD.finditer(text)]
+    if len(words) <= WINDOW_WORDS:
+        return text
+    best, most = (0, len(text)), -1
+    for first in range(0, len(words) - WINDOW_WORDS + WINDOW_STRIDE, WINDOW_STRIDE):
+        last = min(first + WINDOW_WORDS, len(words)) - 1
+        span = (words[max(0, last - WINDOW_WORDS + 1)][0], words[last][1])
+        held = len(wanted & set(terms(text[slice(*span)])))
+        if held > most:
+            best, most = span, held
+    return text[slice(*best)]
+
+
+def _reciprocal(rank: int) -> float:
+    return 1.0 / (RRF_K + rank + 1)
+
+
+def _alone(hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:
+    fields = set(Chunk.model_fields)
+    return [(hit, [Chunk(**hit.model_dump(include=fields))]) for hit in hits]
+
+
+def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    first = last = positions[0]
+    for position in positions[1:]:
+        if position != last + 1:
+            yield first, last
+            first = position
+        last = position
+    yield first, last
+
+
+def _adjoining(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
+    runs: list[list[Chunk]] = []
+    for chunk in sorted(chunks, key=lambda c: c.position):
+        if runs and runs[-1][-1].position + 1 == chunk.position:
+            runs[-1].append(chunk)
+        else:
+            runs.append([chunk])
+    return runs

@@ -1,0 +1,55 @@
+"""The read path put together: store, files, models and Claude, opened once and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rag.answering import Answerer
+from rag.claude import ClaudeClient
+from rag.documents import Reader
+from rag.embedding import Embedder, load_embedder
+from rag.reranking import load_reranker
+from rag.retrieval import Retriever
+from rag.settings import Settings
+from rag.store import Store, open_store
+from rag.store.files import FileStore
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What answers questions. Everything here is safe to use from many requests at once."""
+
+    settings: Settings
+    store: Store
+    files: FileStore
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer
+
+    @property
+    def reader(self) -> Reader:
+        """Everyone who asks through this process."""
+        return Reader(frozenset(self.settings.reader_groups))
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Load the models and open the store.
+
+    Raises:
+        ModelUnavailable, StoreError, SettingsError: what is missing, with the remedy.
+    """
+    embedder = await asyncio.to_thread(load_embedder, settings)
+    reranker = await asyncio.to_thread(load_reranker, settings) if settings.rerank else None
+    claude = ClaudeClient(settings)
+    try:
+        async with open_store(settings, dimension=embedder.dimension, model=embedder.name) as store:
+            files = FileStore(settings)
+            retriever = Retriever(settings, store, files, embedder, reranker)
+            answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
+            yield Service(settings, store, files, embedder, retriever, answerer)
+    finally:
+        await claude.close()

@@ -1,0 +1,77 @@
+"""What both command lines share: exit codes, errors as one line, tables and progress on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from rag.errors import CiteboxError, SettingsError
+from rag.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def settings_or_exit() -> Settings:
+    """The settings, or one clear line and exit code 2."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        fail(error, MISUSED)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "Interrupted.") -> T:
+    """Run a command to its end; an error becomes one line with its remedy, never a traceback."""
+    try:
+        return asyncio.run(work())
+    except CiteboxError as error:
+        fail(error, FAILED)
+    except KeyboardInterrupt:
+        err.print(f"[yellow]{escape(interrupted)}[/]")
+        sys.exit(INTERRUPTED)
+
+
+def fail(error: CiteboxError, code: int) -> NoReturn:
+    err.print(f"[red]Error:[/] {escape(error.detail)}")
+    if error.remedy:
+        err.print(f"  {escape(error.remedy)}")
+    sys.exit(code)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output, for machines."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def busy(words: str) -> Iterator[None]:
+    """Say on standard error what is being waited for, where someone watches."""
+    with err.status(words):
+        yield
+
+
+def plain(text: str) -> str:
+    """Untrusted text made safe for a terminal: no control characters, no markup."""
+    return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' chatter off the terminal; their warnings still show."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("httpx", "httpx2", "sentence_transformers", "transformers", "pypdf"):
+        logging.getLogger(name).setLevel(logging.ERROR)
