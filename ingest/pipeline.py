@@ -89,7 +89,7 @@ class Pipeline:
             if old is not None and old.state == "ready" and old.version == version:
                 return _outcome(source, "unchanged", old)
             try:
-                parsed = await self._parser.parse(source.path)
+                parsed = await self._parser.parse(source.path, source.name)
                 chunks = await asyncio.to_thread(self._chunker().chunk, parsed, document_id, version)
                 if not chunks:
                     raise NoTextFound("there is no text in it")

@@ -39,20 +39,20 @@ class ParserProcess:
     ) -> None:
         self._kill()
 
-    async def parse(self, path: Path) -> ParsedDocument:
-        """The parsed document.
+    async def parse(self, path: Path, name: str) -> ParsedDocument:
+        """The document at `path`, which its readers know as `name`.
 
         Raises:
             SourceError: what the parser found wrong; SourceDamaged also when it hung or died.
         """
         # One at a time, so that the time limit is the file's own and ending it harms no other.
         async with self._turn:
-            return await self._parse(path)
+            return await self._parse(path, name)
 
-    async def _parse(self, path: Path) -> ParsedDocument:
+    async def _parse(self, path: Path, name: str) -> ParsedDocument:
         pool = self._pool or self._start()
         try:
-            work = asyncio.wrap_future(pool.submit(_parse, str(path)))
+            work = asyncio.wrap_future(pool.submit(_parse, str(path), name))
             return await asyncio.wait_for(work, self._seconds)
         except TimeoutError:
             self._kill()
@@ -94,7 +94,7 @@ def _limit() -> None:
     os.nice(5)
 
 
-def _parse(path: str) -> ParsedDocument:
+def _parse(path: str, name: str) -> ParsedDocument:
     from ingest.parsing import parse
 
-    return parse(Path(path))
+    return parse(Path(path), name=name)

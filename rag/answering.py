@@ -214,7 +214,10 @@ class Answerer:
     ) -> AsyncGenerator[AnswerEvent]:
         """Quote the sentences that answer, if any do."""
         with watch.stage("extract"):
-            quotes = await asyncio.to_thread(choose_quotes, question.text, evidence, self._scorer())
+            relevance = max((hit.relevance for hit in draft.hits if hit.relevance is not None), default=None)
+            quotes = await asyncio.to_thread(
+                choose_quotes, question.text, evidence, self._scorer(), relevance
+            )
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
             yield Delta(draft.text.feed(lead + unmarked(quote.text)))
@@ -225,8 +228,8 @@ class Answerer:
     def _scorer(self) -> Scorer:
         """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""
         if self._reranker is not None:
-            return Scorer(self._reranker.score, threshold=0.0, margin=2.5)
-        return Scorer(self._similarities, threshold=0.45, margin=0.1)
+            return Scorer(self._reranker.score, threshold=0.5, passage_threshold=2.0, margin=1.5)
+        return Scorer(self._similarities, threshold=0.5, passage_threshold=1.0, margin=0.1)
 
     def _similarities(self, question: str, sentences: Sequence[str]) -> Sequence[float]:
         vectors = self._embedder.embed_passages(sentences) @ self._embedder.embed_query(question)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.documents import Evidence
-from rag.sentences import sentence_spans
+from rag.sentences import LONGEST, sentence_spans
 from rag.sparse import terms
 
 MAX_SENTENCES = 3
-MAX_SCORED = 24
+MAX_SCORED = 16
 """Sentences that are scored; the others share too few words with the question."""
 WORDS = re.compile(r"\w+")
 
@@ -20,12 +20,13 @@ WORDS = re.compile(r"\w+")
 class Scorer:
     """How relevant sentences are to a question, and what scores mean.
 
-    `threshold` is the least score of a sentence that answers; a further sentence is quoted when its
-    score is within `margin` of the best.
+    `threshold` is the least score of a sentence that answers, `passage_threshold` that of a passage; a
+    further sentence is quoted when its score is within `margin` of the best.
     """
 
     score: Callable[[str, Sequence[str]], Sequence[float]]
     threshold: float
+    passage_threshold: float
     margin: float
 
 
@@ -43,8 +44,14 @@ class Quote:
         return self.evidence.parsed.text[self.start : self.end]
 
 
-def choose_quotes(question: str, evidence: Sequence[Evidence], scorer: Scorer) -> list[Quote]:
-    """The best sentences, at most three, in the order they should be read; none when none answers."""
+def choose_quotes(
+    question: str, evidence: Sequence[Evidence], scorer: Scorer, relevance: float | None = None
+) -> list[Quote]:
+    """The best sentences, at most three, in the order they should be read; none when none answers.
+
+    `relevance` is the score of the best passage as a whole. A passage can answer though no sentence of
+    it does so alone; then its best sentence is quoted.
+    """
     candidates = _candidates(question, evidence)
     if not candidates:
         return []
@@ -55,9 +62,9 @@ def choose_quotes(question: str, evidence: Sequence[Evidence], scorer: Scorer) -
     ]
     quotes.sort(key=lambda quote: -quote.score)
     best = quotes[0]
-    if best.score < scorer.threshold:
+    if best.score < scorer.threshold and (relevance is None or relevance < scorer.passage_threshold):
         return []
-    least = max(scorer.threshold, best.score - scorer.margin)
+    least = best.score - scorer.margin
     chosen: list[Quote] = []
     said: set[str] = set()
     for quote in quotes:
@@ -90,6 +97,9 @@ def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evide
 
 
 def _in_context(evidence: Evidence, start: int, end: int) -> str:
-    """A sentence under its heading, without which 'It is five years.' says little."""
+    """A sentence after its heading and the one before it, without which 'It is five years.' says little."""
+    text = evidence.parsed.text
     heading = evidence.parsed.heading_path_at(start)[-1:] or (evidence.title,)
-    return heading[0] + ": " + evidence.parsed.text[start:end]
+    before = sentence_spans(text, max(evidence.start, start - LONGEST), start)
+    previous = text[slice(*before[-1])] + " " if before else ""
+    return f"{heading[0]}: {previous}{text[start:end]}"

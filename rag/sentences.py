@@ -74,6 +74,7 @@ _ABBREVIATIONS = [
     "eds",
 ]
 _LINE = re.compile(r"[^\n]+")
+_BULLET = re.compile(r"[ \t]*(?:[-*•‣–]|\(?\d{1,3}[.)]|\(?[a-z]\))[ \t]+")
 _WORD_CHARACTER = re.compile(r"\w")
 
 
@@ -84,8 +85,10 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Sp
     """
     spans: list[Span] = []
     for line in _LINE.finditer(text, start, len(text) if end is None else end):
-        for first, last in _punkt().span_tokenize(line.group()):
-            spans.extend(_bounded(text, line.start() + first, line.start() + last))
+        bullet = _BULLET.match(line.group())
+        begin = line.start() + (bullet.end() if bullet else 0)
+        for first, last in _punkt().span_tokenize(text[begin : line.end()]):
+            spans.extend(_bounded(text, begin + first, begin + last))
     return [span for span in spans if _WORD_CHARACTER.search(text, *span)]
 
 
