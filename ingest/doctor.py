@@ -14,22 +14,29 @@ from rag.store.files import FileStore
 
 
 async def examine(settings: Settings, *, repair: bool) -> list[Check]:
-    """Compare records, chunks and stored texts; with `repair`, remove chunks that no record stands for."""
+    """Compare records, chunks and stored texts; with `repair`, remove what no record stands for."""
+    files = FileStore(settings)
     async with open_pipeline(settings) as (pipeline, store):
         records = await store.records()
         counts = await store.stored_versions()
-        checks = [await _whole(records, counts, FileStore(settings))]
-        leftovers = _leftovers(records, counts)
-        if repair and leftovers:
+        checks = [await _whole(records, counts, files)]
+        chunks, texts = _leftovers(records, counts), len(await _stray_files(records, files))
+        if repair and (chunks or texts):
             async with pipeline.lock_all():
-                removed = await store.remove_orphans()
-            checks.append(Check(name="leftovers", state="OK", detail=f"{removed} chunks removed"))
-        elif leftovers:
+                chunks = await store.remove_orphans()
+                texts = await _remove_stray_files(await store.records(), files)
+            checks.append(
+                Check(
+                    name="leftovers", state="OK", detail=f"{chunks} chunks and {texts} stored texts removed"
+                )
+            )
+        elif chunks or texts:
             checks.append(
                 Check(
                     name="leftovers",
                     state="WARN",
-                    detail=f"{leftovers} chunks of interrupted or running ingests (they never answer)",
+                    detail=f"{chunks} chunks and {texts} stored texts of interrupted or running ingests "
+                    "(they never answer)",
                     remedy="run `ingest doctor --repair` when no ingest is running",
                 )
             )
@@ -72,6 +79,22 @@ def _leftovers(records: Sequence[DocumentRecord], counts: dict[str, dict[str, in
         for version, count in versions.items()
         if (document_id, version) not in live
     )
+
+
+async def _stray_files(records: Sequence[DocumentRecord], files: FileStore) -> list[tuple[str, str]]:
+    """The stored (document, version) pairs that no record names."""
+    live = {(record.id, record.version) for record in records}
+    stored = [(one, version) for one in await files.documents() for version in await files.versions(one)]
+    return [pair for pair in stored if pair not in live]
+
+
+async def _remove_stray_files(records: Sequence[DocumentRecord], files: FileStore) -> int:
+    stray = await _stray_files(records, files)
+    for document_id, version in stray:
+        await files.remove_version(document_id, version)
+    for document_id in {document_id for document_id, _ in stray} - {record.id for record in records}:
+        await files.remove_document(document_id)
+    return len(stray)
 
 
 def _failures(records: Sequence[DocumentRecord]) -> Check:

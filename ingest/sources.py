@@ -121,9 +121,10 @@ def safe_name(filename: str) -> str:
         return "unnamed"
     encoded = name.encode()
     if len(encoded) > _MAX_NAME_BYTES:
-        extension = extension_of(name).encode()[:20]
-        name = encoded[: _MAX_NAME_BYTES - len(extension)].decode(errors="ignore").rstrip()
-        name += extension.decode(errors="ignore")
+        # What is cut off must still tell names apart, because the name is the document's identity.
+        ending = "~" + hashlib.sha256(encoded).hexdigest()[:8]
+        ending += extension_of(name).encode()[:20].decode(errors="ignore")
+        name = encoded[: _MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore").rstrip() + ending
     return name
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.documents import Evidence
-from rag.sentences import LONGEST, sentence_spans
+from rag.sentences import sentence_spans
 from rag.sparse import terms
 
 MAX_SENTENCES = 3
-MAX_SCORED = 16
+MAX_SCORED = 24
 """Sentences that are scored; the others share too few words with the question."""
 WORDS = re.compile(r"\w+")
 
@@ -97,9 +97,6 @@ def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evide
 
 
 def _in_context(evidence: Evidence, start: int, end: int) -> str:
-    """A sentence after its heading and the one before it, without which 'It is five years.' says little."""
-    text = evidence.parsed.text
+    """A sentence under its heading, without which 'It is five years.' says little."""
     heading = evidence.parsed.heading_path_at(start)[-1:] or (evidence.title,)
-    before = sentence_spans(text, max(evidence.start, start - LONGEST), start)
-    previous = text[slice(*before[-1])] + " " if before else ""
-    return f"{heading[0]}: {previous}{text[start:end]}"
+    return f"{heading[0]}: {evidence.parsed.text[start:end]}"

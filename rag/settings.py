@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rag.documents import EVERYONE
@@ -138,6 +138,12 @@ class Settings(BaseSettings):
             raise ValueError(f"is not a URL: {value!r} (did you mean http://{value.split('://')[-1]}?)")
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _searches_somehow(self) -> Settings:
+        if not self.dense and not self.sparse:
+            raise ValueError("RAG_DENSE and RAG_SPARSE cannot both be off: nothing would be searched")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -203,8 +209,10 @@ def _nearest(key: str, known: set[str]) -> str:
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        name = variable_of(field.lower())
         message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(message)
+            continue
+        name = variable_of(str(problem["loc"][0]).lower())
         lines.append(f"{name} {message}" if message.startswith("is ") else f"{name}: {message}")
     return "; ".join(lines)

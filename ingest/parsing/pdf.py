@@ -16,6 +16,7 @@ from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 from ingest.parsing.builder import PARAGRAPH, TextBuilder
 from ingest.parsing.characters import one_line, usable_title
 from ingest.parsing.formats import PDF
+from ingest.parsing.pdf_fonts import forget_false_spaces
 from ingest.parsing.pdf_furniture import remove_furniture
 from ingest.parsing.pdf_headings import OutlineEntry, mark_headings, title_by_font
 from ingest.parsing.pdf_lines import Line, LineCollector
@@ -141,7 +142,9 @@ def _read_page(reader: PdfReader, index: int) -> list[Line]:
         if time.monotonic() > stop:
             raise _PageTookTooLong(f"page {index + 1} takes too long to read")
 
-    reader.pages[index].extract_text(visitor_text=collector.take, visitor_operand_before=check_time)
+    page = reader.pages[index]
+    forget_false_spaces(page)
+    page.extract_text(visitor_text=collector.take, visitor_operand_before=check_time)
     return collector.lines()
 
 

@@ -95,10 +95,10 @@ class _Reflow:
         if first.mono:
             left = min(line.x for line in group)
             return Block("\n".join(_indented(line, left) for line in group))
-        if _is_row(group):
-            return Block("\n".join(" | ".join(line.cells) for line in group))
         if _LEADERS.search(first.text):
             return Block("\n".join(_LEADERS.sub(" … ", line.text) for line in group))
+        if _is_row(group):
+            return Block("\n".join(" | ".join(line.cells) for line in group))
         text = self._flow(group)
         bullet = _BULLET.match(text)
         if bullet:

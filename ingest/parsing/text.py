@@ -1,4 +1,4 @@
-"""Plain text: find the encoding, keep the lines as they are, and take only certain headings."""
+"""Plain text: find the encoding, undo hard wrapping, and take only certain headings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from ingest.parsing.builder import TextBuilder
 from ingest.parsing.characters import clean
 from ingest.parsing.formats import TEXT, extension_of
+from ingest.parsing.text_reflow import unwrapped, wrap_width
 from rag.documents import ParsedDocument
 from rag.errors import SourceDamaged
 
@@ -33,8 +34,9 @@ def parse(data: bytes, name: str) -> ParsedDocument:
         EmptySource: nothing but blanks.
     """
     text = clean(_ESCAPE.sub("", decode(data)))
-    lines = [line.rstrip() for line in text.split("\n")]
+    lines = [line.expandtabs().rstrip() for line in text.split("\n")]
     underline = _RST_UNDERLINE if extension_of(name) == ".rst" else _UNDERLINE
+    width = wrap_width(lines)
     builder, levels, block = TextBuilder(), dict[str, int](), list[str]()
     index = 0
     while index < len(lines):
@@ -48,10 +50,10 @@ def parse(data: bytes, name: str) -> ParsedDocument:
         if line:
             block.append(line)
         else:
-            builder.block("\n".join(block))
+            builder.block(unwrapped(block, width))
             block = []
         index += 1
-    builder.block("\n".join(block))
+    builder.block(unwrapped(block, width))
     return builder.finish(media_type=TEXT, name=name, title=_title(lines))
 
 

@@ -1,0 +1,60 @@
+"""What every test runs under: no network beyond this machine, and settings of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.settings import PREFIX, Settings
+
+KEPT = {"RAG_MODELS_DIR"}
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+
+
+def _checked(address: Any) -> None:
+    host = address[0] if isinstance(address, tuple) else None
+    if host is not None and host not in ("127.0.0.1", "::1", "localhost"):
+        raise AssertionError(f"a test tried to reach {host}; tests talk to this machine only")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Fail any connection to another machine, whatever library opens it."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        _checked(address)
+        _connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        _checked(address)
+        return _connect_ex(self, address)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", connect)
+    patch.setattr(socket.socket, "connect_ex", connect_ex)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_environment() -> Iterator[None]:
+    """The settings of whoever runs the tests must not reach them."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if (name.startswith(PREFIX) and name not in KEPT) or name.startswith("ANTHROPIC_"):
+            patch.delenv(name)
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with a data folder of the test's own."""
+    return Settings(data_dir=tmp_path / "data")
