@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-QUESTION := How long may a root password stay in use, and what is a backup worth that was never restored?
+QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 

@@ -47,15 +47,20 @@ DocumentArgument = Annotated[
 
 
 @app.command(
-    epilog="Examples:\n\n  ingest add data/library\n\n  ingest add report.pdf --group finance --group board\n\n"
+    epilog="Examples:\n\n  ingest add data/library\n\n"
+    "  ingest add report.pdf --group finance --group board\n\n"
     "  ingest add 'docs/**/*.md' --json | jq .failed"
 )
 def add(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders or quoted globs.")],
-    collection: Annotated[str, typer.Option(help="The collection they belong to.")] = "default",
+    collection: Annotated[
+        str | None, typer.Option(help="The collection they belong to. [default: as before, else 'default']")
+    ] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(help=f"An access group that may read them; repeatable. [default: {EVERYONE}]"),
+        typer.Option(
+            help=f"An access group that may read them; repeatable. [default: as before, else '{EVERYONE}']"
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -68,13 +73,13 @@ def add(
     settings = settings_or_exit()
     quiet_libraries()
     report = Report()
-    placement = Placement(collection, tuple(group) if group else (EVERYONE,))
+    placement = Placement(collection, tuple(group) if group else None)
     with show_progress() as watcher:
         code = 0
         try:
             run(
                 lambda: ingest_paths(settings, paths, placement, watcher, report),
-                interrupted="Interrupted. What is listed as done is whole; the same command finishes the rest.",
+                interrupted="Interrupted. What was done is whole; the same command finishes the rest.",
             )
         except SystemExit as ended:
             code = int(ended.code or 0)

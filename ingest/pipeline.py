@@ -40,6 +40,7 @@ from rag.store.files import FileStore
 FORMAT = "1"
 """Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
 LOCK_STRIPES = 64
+DEFAULT_COLLECTION = "default"
 
 OnChunks = Callable[[int, int], None]
 """Told (chunks embedded, chunks of the document) as one document goes in."""
@@ -47,10 +48,28 @@ OnChunks = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where documents of a run belong: their collection, and the groups that may read them."""
+    """Where a document belongs: its collection, and the groups that may read it.
 
-    collection: str = "default"
-    groups: tuple[str, ...] = (EVERYONE,)
+    What is not said stays as it is, so that adding a file again never widens who may read it.
+    """
+
+    collection: str | None = None
+    groups: tuple[str, ...] | None = None
+
+    def after(self, old: DocumentRecord | None) -> Placed:
+        """The placement of a document that was `old` before."""
+        return Placed(
+            collection=self.collection or (old.collection if old else DEFAULT_COLLECTION),
+            groups=self.groups or (old.groups if old else (EVERYONE,)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A placement with nothing left open."""
+
+    collection: str
+    groups: tuple[str, ...]
 
 
 class Pipeline:
@@ -66,7 +85,7 @@ class Pipeline:
         self._parser = parser
 
     async def ingest(
-        self, source: Source, placement: Placement, on_chunks: OnChunks = lambda done, total: None
+        self, source: Source, wanted: Placement, on_chunks: OnChunks = lambda done, total: None
     ) -> Outcome:
         """Bring one source into the store, or find that it is there unchanged.
 
@@ -85,6 +104,7 @@ class Pipeline:
                 return Outcome(
                     str(source.path), "failed", document_id, reason=f"cannot be read: {error.strerror}"
                 )
+            placement = wanted.after(old)
             version = self.version_of(sha256, placement)
             if old is not None and old.state == "ready" and old.version == version:
                 return _outcome(source, "unchanged", old)
@@ -98,7 +118,7 @@ class Pipeline:
                 record = _record(source, parsed, len(chunks), version, sha256, placement)
             except CiteboxError as error:
                 await self._store.put_record(_failed(source, sha256, placement, old, str(error)))
-                return Outcome(str(source.path), "failed", document_id, reason=str(error))
+                return Outcome(str(source.path), "failed", document_id, reason=str(error), error=error)
             await self._files.save(
                 document_id, version, original=source.path, suffix=source.path.suffix, parsed=parsed
             )
@@ -116,7 +136,7 @@ class Pipeline:
             await self._store.remove_document(document_id)
             await self._files.remove_document(document_id)
 
-    def version_of(self, sha256: str, placement: Placement) -> str:
+    def version_of(self, sha256: str, placement: Placed) -> str:
         """The version that this content, placed like this and indexed by these settings, would have.
 
         The placement is part of it: a change of access groups makes a new version, so that there is no
@@ -181,7 +201,7 @@ def searchable_text(title: str, chunk: Chunk) -> str:
 
 
 def _record(
-    source: Source, parsed: ParsedDocument, chunks: int, version: str, sha256: str, placement: Placement
+    source: Source, parsed: ParsedDocument, chunks: int, version: str, sha256: str, placement: Placed
 ) -> DocumentRecord:
     return DocumentRecord(
         id=document_id_of(source.uri),
@@ -202,7 +222,7 @@ def _record(
 
 
 def _failed(
-    source: Source, sha256: str, placement: Placement, old: DocumentRecord | None, reason: str
+    source: Source, sha256: str, placement: Placed, old: DocumentRecord | None, reason: str
 ) -> DocumentRecord:
     """The record of a failure; whatever version was live stays so, under its own rights."""
     if old is not None and old.version is not None:

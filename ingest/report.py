@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rag.errors import CiteboxError
+
 Status = Literal["new", "changed", "unchanged", "failed"]
 
 
@@ -21,6 +23,7 @@ class Outcome:
     pages: int = 0
     pages_without_text: tuple[int, ...] = ()
     reason: str | None = None
+    error: CiteboxError | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from ingest.pipeline import Pipeline, Placement
 from ingest.sources import source_from_upload
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, document_id_of
-from rag.errors import SourceError
+from rag.errors import SourceUnreadable
 from rag.service import Service
 
 PARSE_SECONDS = 60.0
@@ -24,7 +24,7 @@ class Door:
         self._pipeline = Pipeline(service.settings, service.store, lambda: service.embedder, parser)
 
     async def upload(
-        self, path: Path, filename: str, collection: str, groups: tuple[str, ...]
+        self, path: Path, filename: str, collection: str, groups: tuple[str, ...] | None
     ) -> tuple[DocumentRecord, str]:
         """Ingest the file at `path` under the name it came with.
 
@@ -35,7 +35,7 @@ class Door:
         outcome = await self._pipeline.ingest(source, Placement(collection, groups))
         record = await self._store.record(document_id_of(source.uri))
         if outcome.status == "failed" or record is None:
-            raise SourceError(outcome.reason or "the document is gone")
+            raise outcome.error or SourceUnreadable(outcome.reason or "it was removed meanwhile")
         return record, outcome.status
 
     async def remove(self, document_id: str) -> None:

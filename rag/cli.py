@@ -67,7 +67,8 @@ def serve(
 
 @app.command(
     epilog="Examples:\n\n  rag ask 'Who may read the audit log?'\n\n"
-    "  rag ask 'Summarise the security policy' --mode thorough\n\n  rag ask 'How long are backups kept?' --json"
+    "  rag ask 'Summarise the security policy' --mode thorough\n\n"
+    "  rag ask 'How long are backups kept?' --json"
 )
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],

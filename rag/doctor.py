@@ -9,7 +9,6 @@ import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -82,8 +81,7 @@ async def _models(settings: Settings) -> AsyncIterator[Check]:
         wanted["reranking"] = settings.reranker_model
     for role, name in wanted.items():
         if not is_built_in(name):
-            kind = "folder" if Path(name).is_dir() else "hub model"
-            yield Check(name=role, state="OK", detail=f"{name} ({kind}, loaded on first use)")
+            yield Check(name=role, state="OK", detail=f"{name}, not built in, loaded on first use")
             continue
         model = catalogue()[name]
         wrong = await asyncio.to_thread(verify, model, settings.models_dir / name)
@@ -157,7 +155,8 @@ def _exposure(settings: Settings) -> Check:
         return Check(
             name="exposure",
             state="WARN",
-            detail=f"anyone who reaches {settings.host} can read what {', '.join(settings.reader_groups)} may read",
+            detail=f"anyone who reaches {settings.host} can read what may be read by "
+            f"{', '.join(settings.reader_groups)}",
             remedy="put it behind your sign-on; set RAG_ADMIN_KEY to allow changes over HTTP",
         )
     return Check(name="exposure", state="OK", detail="changes over HTTP need the admin key")

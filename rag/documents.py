@@ -212,7 +212,7 @@ class Hit(_Wire):
         default=None, description="Cross-encoder score (a logit); null when reranking is off."
     )
     similarity: float | None = Field(
-        default=None, description="Cosine of question and passage; null when not found by meaning."
+        default=None, description="Cosine of question and passage; null when search by meaning is off."
     )
 
 

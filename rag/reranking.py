@@ -38,7 +38,11 @@ class OnnxReranker:
     """The built-in cross-encoder. Safe to use from several threads."""
 
     def __init__(self, folder: Path, name: str) -> None:
+        # Nothing about a company's documents leaves it, not even that they are read.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime as ort
+
+        ort.disable_telemetry_events()
         from tokenizers import Tokenizer
 
         self.name = name

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -63,6 +62,11 @@ class Settings(BaseSettings):
         description="Bearer key for adding and removing documents over HTTP; needed for that "
         "when the service listens beyond this machine.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Host names that requests may be sent to, comma-separated; this machine's own names "
+        "when the service listens on it alone, else any when unset.",
+    )
     reader_groups: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(EVERYONE,),
         description="Access groups of everyone who asks through this process, comma-separated.",
@@ -115,15 +119,15 @@ class Settings(BaseSettings):
         default=200_000, ge=1000, le=900_000, description="Most document text one synthesis may read."
     )
     claude_timeout: float = Field(
-        default=60.0, gt=0, description="Seconds a Claude request may take before it is given up."
+        default=30.0, gt=0, description="Seconds of silence after which a Claude request is given up."
     )
     prices_file: Path | None = Field(
         default=None, description="TOML file that replaces the built-in table of model prices."
     )
 
-    @field_validator("reader_groups", mode="before")
+    @field_validator("reader_groups", "allowed_hosts", mode="before")
     @classmethod
-    def _split_groups(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
@@ -166,25 +170,24 @@ def variable_of(field: str) -> str:
     return field.upper() if field.startswith("anthropic_") else PREFIX + field.upper()
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings() -> Settings:
     """Read the settings once, at the door of a process.
 
     Raises:
         SettingsError: a key is unknown or a value malformed; the message names the variable and the remedy.
     """
-    env = os.environ if environ is None else environ
     known = {variable_of(name) for name in Settings.model_fields} | {"RAG_CONFIG"}
-    for key in env:
+    for key in os.environ:
         if key.startswith(PREFIX) and key not in known:
             raise SettingsError(f"{key} is not a setting of Citebox", remedy=_nearest(key, known))
     try:
-        return Settings(**_file_values(env))
+        return Settings(**_file_values())
     except ValidationError as error:
         raise SettingsError(_explain(error), remedy="see `rag doctor` and the table in README.md") from None
 
 
-def _file_values(env: Mapping[str, str]) -> dict[str, Any]:
-    named = env.get("RAG_CONFIG")
+def _file_values() -> dict[str, Any]:
+    named = os.environ.get("RAG_CONFIG")
     path = Path(named) if named else Path("citebox.toml")
     if not path.is_file():
         if named:

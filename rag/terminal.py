@@ -22,8 +22,9 @@ FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# In a pipe a line stays a line, whatever its length: what reads it has no width.
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def settings_or_exit() -> Settings:

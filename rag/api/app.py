@@ -49,12 +49,18 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
     )
     app.state.runtime = runtime
-    app.add_middleware(Guard, loopback_only=settings.host in LOOPBACK)
+    app.add_middleware(Guard, hosts=_hosts(settings))
     problems.install(app)
     for routes in (ask.router, documents.router, health.router, pages.router):
         app.include_router(routes)
     _describe_problems(app)
     return app
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """The host names to answer for; a page that rebinds its DNS to us is known by its own."""
+    named = frozenset(settings.allowed_hosts)
+    return named or (LOOPBACK if settings.host in LOOPBACK else frozenset())
 
 
 async def _live(runtime: Runtime, ends: asyncio.Event) -> None:

@@ -39,7 +39,7 @@ class IngestDoor(Protocol):
     """The write path as the API sees it; `ingest` provides it when the app is put together."""
 
     async def upload(
-        self, path: Path, filename: str, collection: str, groups: tuple[str, ...]
+        self, path: Path, filename: str, collection: str, groups: tuple[str, ...] | None
     ) -> tuple[DocumentRecord, str]:
         """The record and whether it is new, changed or unchanged; raises SourceError."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 
 from rag.api.deps import DoorDep, MayWrite, ReaderDep, ServiceDep
 from rag.api.problems import responses
-from rag.documents import EVERYONE, DocumentRecord, Reader
+from rag.documents import DocumentRecord, Reader
 from rag.errors import InvalidRequest, NotFound, SourceTooLarge
 from rag.service import Service
 
@@ -80,11 +81,14 @@ async def add_document(
     door: DoorDep,
     file: Annotated[UploadFile, File(description="PDF, Markdown, HTML, DOCX or text.")],
     collection: Annotated[str, Form(min_length=1, max_length=100)] = "default",
-    groups: Annotated[str, Form(description="Who may read it, comma-separated.")] = EVERYONE,
+    groups: Annotated[
+        str | None,
+        Form(description="Who may read it, comma-separated. Left out: as before, and everyone at first."),
+    ] = None,
 ) -> Response:
     """Add a document, or replace the one of the same name in the same collection."""
-    readers = tuple(dict.fromkeys(part.strip() for part in groups.split(",") if part.strip()))
-    if not readers:
+    readers = tuple(dict.fromkeys(part.strip() for part in (groups or "").split(",") if part.strip()))
+    if groups is not None and not readers:
         raise InvalidRequest("groups: name at least one access group, or leave it out for everyone")
     name = file.filename or ""
     limit = service.settings.max_file_mb * 1_000_000
@@ -92,7 +96,7 @@ async def add_document(
         # The name that came with the file is not trusted: only its ending is used, and only to parse.
         path = Path(folder) / ("upload" + _ending(name))
         await _save(file, path, limit)
-        document, status = await door.upload(path, name, collection, readers)
+        document, status = await door.upload(path, name, collection, readers or None)
     added = Added(document=document, status=status)
     return JSONResponse(added.model_dump(mode="json"), 201 if status == "new" else 200)
 
@@ -151,10 +155,17 @@ async def source(
 
 async def _visible(service: Service, reader: Reader, document_id: str) -> DocumentRecord:
     """The record, when this reader may see it; a document of others does not exist for them."""
-    record = await service.store.visible_record(document_id, reader)
+    record = await service.store.visible_record(document_id, reader) if _is_id(document_id) else None
     if record is None:
         raise NotFound(f"there is no document {document_id!r}", remedy="GET /v1/documents lists them")
     return record
+
+
+def _is_id(document_id: str) -> bool:
+    try:
+        return str(uuid.UUID(document_id)) == document_id
+    except ValueError:
+        return False
 
 
 async def _save(file: UploadFile, path: Path, limit: int) -> None:

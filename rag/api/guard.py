@@ -8,7 +8,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.api.deps import LOOPBACK
 from rag.api.problems import MEDIA_TYPE, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -21,9 +20,10 @@ PAGE_POLICY = (
 class Guard:
     """ASGI middleware; pure, so that it never buffers a stream or hides a client that hangs up."""
 
-    def __init__(self, app: ASGIApp, *, loopback_only: bool) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str]) -> None:
+        """`hosts` are the names the service answers for; any when empty."""
         self._app = app
-        self._loopback_only = loopback_only
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,7 +39,7 @@ class Guard:
                 headers["X-Request-Id"] = ident
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
-                if headers.get("content-type", "").startswith("text/html") and scope["path"] != "/docs":
+                if headers.get("content-type", "").startswith("text/html"):
                     headers["Content-Security-Policy"] = PAGE_POLICY
             await send(message)
 
@@ -53,8 +53,8 @@ class Guard:
     def _refusal(self, method: str, headers: Headers) -> str | None:
         """Why a request is refused: DNS rebinding by its Host, cross-site writes by what the browser says."""
         host = headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-        if self._loopback_only and host not in LOOPBACK:
-            return f"this service listens on this machine only and does not answer for the host {host!r}"
+        if self._hosts and host not in self._hosts:
+            return f"this service does not answer for the host {host!r} (RAG_ALLOWED_HOSTS)"
         if method not in SAFE_METHODS and headers.get("sec-fetch-site", "none") in (
             "cross-site",
             "same-site",

@@ -95,15 +95,18 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.exception("unforeseen error", extra={"request_id": request_id(request)})
+        ident = request_id(request)
+        log.exception("unforeseen error", extra={"request_id": ident})
         return _reply(
             Problem(
                 title="Something went wrong",
                 status=500,
                 detail="The service met an error of its own; its log has the details.",
                 code="internal_error",
-                request_id=request_id(request),
-            )
+                request_id=ident,
+            ),
+            # Starlette answers these outside of all middleware, so the guard's headers are not on them.
+            headers={"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"},
         )
 
 

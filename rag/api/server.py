@@ -51,7 +51,7 @@ async def _announce(server: uvicorn.Server, listener: socket.socket, runtime: Ru
     await runtime.settled.wait()
     if runtime.failure is not None:
         server.should_exit = True
-    else:
+    elif runtime.service is not None:  # else it was ended while it started
         err.print(f"Ready: http://{shown}:{port} (Ctrl-C ends it)", soft_wrap=True)
 
 

@@ -83,18 +83,18 @@ class ClaudeClient:
             AnswerRefused: the model declined.
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
         """
-        deadline = asyncio.get_running_loop().time() + self._settings.claude_timeout
         async with aclosing(self._events(model, system, results, question, max_tokens)) as events:
             while True:
                 try:
-                    # The deadline covers only our waiting for Claude, not the reader's pace.
-                    async with asyncio.timeout_at(deadline):
+                    # What counts is Claude's silence, retries included; not the reader's pace, nor the
+                    # length of a synthesis that is coming along.
+                    async with asyncio.timeout(self._settings.claude_timeout):
                         event = await anext(events)
                 except StopAsyncIteration:
                     return
                 except TimeoutError:
                     raise ClaudeUnavailable(
-                        f"Claude took longer than {self._settings.claude_timeout:.0f} s",
+                        f"Claude was silent for more than {self._settings.claude_timeout:.0f} s",
                         remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
                     ) from None
                 yield event

@@ -1,10 +1,9 @@
 /** What to ask first: questions that the sample library answers, else about the documents there are. */
 
 const OF_THE_SAMPLE_LIBRARY = [
+  ["sqlite-how-to-corrupt-a-database.html", "Can I back up a database by copying the file while it is in use?"],
+  ["debian-policy-manual.pdf", "Why does cron ignore a job file with a period in its name?"],
   ["sudo-troubleshooting.md", "Why does sudo say that my account has expired?"],
-  ["debian-policy-manual.pdf", "Why does cron ignore a file named backup.daily in /etc/cron.d?"],
-  ["filesystem-hierarchy-standard.html", "Where should a daemon write its PID file?"],
-  ["sqlite-how-to-corrupt-a-database.html", "How can a SQLite database become corrupt?"],
   ["restic-removing-snapshots.html", "How do I remove old restic snapshots?"],
 ];
 const MOST = 3;

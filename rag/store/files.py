@@ -1,8 +1,8 @@
 """The originals and the parsed texts, one folder per document and version, at any fsspec location.
 
-    <files>/<document id>/<version>/original.pdf     the bytes as they came
-                                    text.txt         the text that every offset refers to, UTF-8
-                                    structure.json   title, media type, pages, headings; written last
+    <files>/<index>/<document id>/<version>/original.pdf     the bytes as they came
+                                            text.txt         the text that every offset refers to
+                                            structure.json   title, media type, pages, headings; written last
 
 A version counts as stored once its structure.json is there, and each file appears under its name whole:
 by a rename on a local disk, by a single put on an object store. Names are made of our own ids alone.
@@ -58,7 +58,8 @@ class FileStore:
                 f"RAG_FILES_URL cannot be used: {error}",
                 remedy="install the fsspec package of that protocol, such as `pip install s3fs`",
             ) from None
-        self._root = str(self._root).rstrip("/")
+        # An index has files of its own, or one that is built anew beside it would remove them.
+        self._root = str(self._root).rstrip("/") + "/" + settings.index
         self._local = isinstance(self._fs, LocalFileSystem)
         self._kept: OrderedDict[tuple[str, str], ParsedDocument] = OrderedDict()
         self._lock = threading.Lock()
@@ -99,7 +100,8 @@ class FileStore:
         self._write(f"{folder}/{STRUCTURE}", json.dumps(structure, ensure_ascii=False).encode())
         if self._local:
             # The names of the new folders must survive a power cut as well.
-            for made in (Path(folder), Path(folder).parent, Path(self._root)):
+            root = Path(self._root)
+            for made in (Path(folder), Path(folder).parent, root, root.parent):
                 _sync_folder(made)
         with self._lock:
             self._kept.pop((document_id, version), None)
@@ -179,8 +181,9 @@ class FileStore:
 
     def _parsed(self, document_id: str, version: str) -> ParsedDocument:
         structure = self._structure(document_id, version)
+        body = self._read(document_id, version, TEXT)
         try:
-            text = self._read(document_id, version, TEXT).decode()
+            text = body.decode()
             found = ParsedDocument(
                 title=structure["title"],
                 text=text,
@@ -230,8 +233,9 @@ class FileStore:
         return sorted(name for name in names if ours(name))
 
     def _structure(self, document_id: str, version: str) -> dict[str, Any]:
+        body = self._read(document_id, version, STRUCTURE)
         try:
-            found: dict[str, Any] = json.loads(self._read(document_id, version, STRUCTURE))
+            found: dict[str, Any] = json.loads(body)
         except ValueError as error:
             raise _damaged(document_id, version) from error
         return found

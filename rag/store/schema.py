@@ -7,6 +7,7 @@ processes at once; a crash between two steps is mended by the next one who opens
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
@@ -105,9 +106,13 @@ async def _ensure_collection(
         await _create(client, name, vectors, sparse, metadata)
         info = await client.get_collection(name)
     _check(name, info, vectors)
-    for field, kind in indexes.items():
-        if field not in info.payload_schema:
-            await client.create_payload_index(name, field, field_schema=kind, wait=True)
+    missing = [field for field in indexes if field not in info.payload_schema]
+    await asyncio.gather(
+        *(
+            client.create_payload_index(name, field, field_schema=indexes[field], wait=True)
+            for field in missing
+        )
+    )
 
 
 async def _create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 
 from qdrant_client import AsyncQdrantClient, models
@@ -65,10 +66,10 @@ async def search(
 async def live_records(
     connection: Connection, names: Names, document_ids: set[str]
 ) -> dict[str, DocumentRecord]:
-    """The records of these documents, those that exist, in one call."""
-    if not document_ids:
+    """The records of these documents, those that exist, in one call; what is no id of ours has none."""
+    ids: list[models.ExtendedPointId] = [*sorted(each for each in document_ids if _is_uuid(each))]
+    if not ids:
         return {}
-    ids: list[models.ExtendedPointId] = [*sorted(document_ids)]
     points = await connection.call(lambda c: c.retrieve(names.documents, ids, with_payload=True))
     return {str(point.id): record_of(point.payload) for point in points}
 
@@ -76,6 +77,13 @@ async def live_records(
 def may_read(record: DocumentRecord, reader: Reader) -> bool:
     """The same rule as `filters.readable`, for a record at hand."""
     return not reader.groups.isdisjoint(record.groups)
+
+
+def _is_uuid(document_id: str) -> bool:
+    try:
+        return bool(uuid.UUID(document_id))
+    except ValueError:
+        return False
 
 
 def _live(record: DocumentRecord | None, reader: Reader) -> str | None:

@@ -6,6 +6,7 @@ because a chunk counts only while its record names its version. Only then are th
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ from rag.store.schema import Names, ensure
 
 UPSERT_BATCH = 64
 """Chunks per write; a query waits for at most one of these in the embedded engine."""
+
+UPSERTS_AT_ONCE = 4
 
 _PAGE = 1000
 
@@ -68,9 +71,17 @@ class Store:
 
     async def upsert_chunks(self, record: DocumentRecord, chunks: Sequence[IndexedChunk]) -> None:
         """Write chunks of the version they name; nobody sees them before `make_live`."""
-        for start in range(0, len(chunks), UPSERT_BATCH):
-            points = [chunk_point(record, chunk) for chunk in chunks[start : start + UPSERT_BATCH]]
-            await self._upsert(self._names.chunks, points)
+        points = [chunk_point(record, chunk) for chunk in chunks]
+        batches = [points[start : start + UPSERT_BATCH] for start in range(0, len(points), UPSERT_BATCH)]
+        for start in range(0, len(batches), UPSERTS_AT_ONCE):
+            # Together, because writes that arrive together share the cost of being made durable.
+            done = await asyncio.gather(
+                *(self._upsert(self._names.chunks, b) for b in batches[start : start + UPSERTS_AT_ONCE]),
+                return_exceptions=True,
+            )
+            for error in done:
+                if error is not None:
+                    raise error
 
     async def make_live(self, record: DocumentRecord) -> None:
         """Switch the document to `record.version`, in one write; all its chunks must have been written."""

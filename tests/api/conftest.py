@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -54,9 +53,7 @@ def services(
         with _client(plain) as http:
             for document in LIBRARY:
                 files = {"file": (document.name, document.text.encode())}
-                http.post(
-                    "/v1/documents", files=files, data={"groups": document.groups}
-                ).raise_for_status()
+                http.post("/v1/documents", files=files, data={"groups": document.groups}).raise_for_status()
         yield plain, answering
 
 

@@ -31,7 +31,8 @@ A restore test takes place every quarter. The operator signs the protocol of the
 PARKING = Document(
     "parking.html",
     """<html><head><title>Parking rules</title></head><body><main><h1>Parking rules</h1>
-<p>Bicycles stand in the yard behind the Heron building. Cars need a green permit, which the porter issues.</p>
+<p>Bicycles stand in the yard behind the Heron building.
+Cars need a green permit, which the porter issues.</p>
 </main></body></html>""",
 )
 

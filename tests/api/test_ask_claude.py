@@ -82,8 +82,8 @@ def test_the_key_goes_to_claude_and_the_protocol_version_with_it(
 ) -> None:
     ask(answering)
     headers = claude.requests[0].headers
-    assert headers["x-api-key"] == KEY
-    assert headers["anthropic-version"] == "2023-06-01"
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["anthropic-version"]
 
 
 def test_the_text_of_documents_is_never_in_the_system_prompt(

@@ -119,4 +119,6 @@ def test_a_search_gives_every_field_that_others_rely_on(plain: httpx.Client) -> 
     first = found["hits"][0]
     assert first["uri"].endswith(f"/{BACKUPS.name}")
     assert first["text"] == stored_text(plain, first["document_id"])[first["start"] : first["end"]]
-    assert [hit["score"] for hit in found["hits"]] == sorted((h["score"] for h in found["hits"]), reverse=True)
+    assert [hit["score"] for hit in found["hits"]] == sorted(
+        (h["score"] for h in found["hits"]), reverse=True
+    )

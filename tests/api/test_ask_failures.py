@@ -117,7 +117,7 @@ def test_the_key_is_in_no_reply_and_in_no_log(
     answering: httpx.Client, claude: ClaudeServer, answering_service: LiveService
 ) -> None:
     replies: list[Any] = []
-    trouble = [BEFORE_THE_FIRST_WORD[kind] for kind in ("wrong key", "malformed", "out of budget")]
+    trouble = [BEFORE_THE_FIRST_WORD[kind] for kind in ("wrong key", "malformed")]
     for failures in [*trouble, [AFTER_IT["error event"]]]:
         claude.enqueue(*failures)
         replies.append(answering.post("/v1/ask", json={"question": HOW_LONG}).text)

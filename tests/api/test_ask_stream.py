@@ -128,7 +128,9 @@ def test_a_client_that_hangs_up_before_the_first_word_ends_the_request_to_claude
     answering_service: LiveService, claude: ClaudeServer, stream: bool
 ) -> None:
     claude.enqueue(Slow("Too late.", before_first=2 * SECONDS))
-    with events.send_and_leave_open(answering_service.url, "/v1/ask", {"question": HOW_LONG, "stream": stream}):
+    with events.send_and_leave_open(
+        answering_service.url, "/v1/ask", {"question": HOW_LONG, "stream": stream}
+    ):
         request = the_request(claude)
     assert_given_up(request)
 

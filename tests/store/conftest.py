@@ -14,11 +14,15 @@ from qdrant_client import AsyncQdrantClient, models
 
 from rag.settings import Settings
 from rag.store import Store, connection, open_store
+
 from .making import DIMENSION, MODEL
 from .openapi import Description, Exchange, find_description
 
 SERVER = os.environ.get("QDRANT_TEST_URL")
-KINDS = ["embedded", pytest.param("server", marks=pytest.mark.skipif(not SERVER, reason="QDRANT_TEST_URL is not set"))]
+KINDS = [
+    "embedded",
+    pytest.param("server", marks=pytest.mark.skipif(not SERVER, reason="QDRANT_TEST_URL is not set")),
+]
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +91,7 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
     async def wait(happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not happened():
+            while not happened():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     return wait

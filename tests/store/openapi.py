@@ -125,7 +125,9 @@ def _as_json_schema(node: Any) -> Any:
         return node
     if node == {"nullable": True}:
         return {"type": "null"}
-    result = {key: _as_json_schema(value) for key, value in node.items() if key not in ("nullable", "example")}
+    result = {
+        key: _as_json_schema(value) for key, value in node.items() if key not in ("nullable", "example")
+    }
     if isinstance(result.get("$ref"), str):
         result["$ref"] = ROOT + result["$ref"]
     if node.get("nullable") is True and isinstance(result.get("type"), str):

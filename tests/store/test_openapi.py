@@ -45,8 +45,15 @@ async def test_all_that_the_store_does_is_described_by_qdrant(
     await store.health()
     await store.remove_other_versions(record.id, keep="x")
     await store.remove_document(record.id)
-    calls = {(each.method, each.path.replace(store._names.physical, "P").replace(store._names.chunks, "C")
-              .replace(store._names.documents, "D")) for each in exchanges}
+    calls = {
+        (
+            each.method,
+            each.path.replace(store._names.physical, "P")
+            .replace(store._names.chunks, "C")
+            .replace(store._names.documents, "D"),
+        )
+        for each in exchanges
+    }
     assert {
         ("GET", "/"),
         ("GET", "/aliases"),
@@ -72,7 +79,10 @@ async def test_the_check_catches_what_is_wrong(
     await add(store, record)
     await ask(store)
     by_path = {each.path.rpartition("/points")[2]: each for each in exchanges if "/points" in each.path}
-    query, upsert = by_path["/query/batch"], next(e for e in exchanges if e.method == "PUT" and "/points" in e.path)
+    query, upsert = (
+        by_path["/query/batch"],
+        next(e for e in exchanges if e.method == "PUT" and "/points" in e.path),
+    )
     assert qdrants.problems(query) == []
 
     def point(body: Any) -> Any:

@@ -50,6 +50,7 @@ def _named(method: Callable[..., Any], with_body: bool = True) -> Call:
     return lambda engine, path, _body: method(engine, path["name"])
 
 
+_FLUSH: Call = lambda engine, _path, _body: engine.flush()  # noqa: E731
 _WRITE = ("wait", "ordering")
 _READ = ("consistency",)
 ROUTES: tuple[tuple[str, str, Call, tuple[str, ...]], ...] = (
@@ -132,6 +133,10 @@ class Server:
                     raise wire.bad(f"the parameter {name!r} is not supported by the embedded engine")
             raw = await _body(request)
             result = await self.in_thread(lambda: self._run(call, dict(request.path_params), raw))
+            if parameters == _WRITE:
+                # Also for wait=false, which allows it. The thread takes its work in order, so of the writes
+                # that arrive together the first one's flush serves all, and the others find nothing to do.
+                await self.in_thread(lambda: self._run(_FLUSH, {}, b""))
         except WireError as error:
             return _error(error.status, error.message, time.perf_counter() - start)
         seconds = f'{{"status":"ok","time":{time.perf_counter() - start:.6f},"result":'.encode()
