@@ -1,7 +1,7 @@
 """The built-in models: what they are, where they come from, and whether they are whole."""
 
 from rag.models.catalogue import BuiltInModel, catalogue, installed_path, is_built_in, model_dimension
-from rag.models.fetch import fetch, verify
+from rag.models.fetching import fetch, verify
 
 __all__ = [
     "BuiltInModel",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock
@@ -22,8 +22,12 @@ from rag.models.catalogue import BuiltInModel, catalogue
 from rag.settings import Settings
 
 
-def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Bring every built-in model into the model cache; those already there are left alone.
+def fetch(
+    settings: Settings,
+    say: Callable[[str], None] = lambda _: None,
+    models: Iterable[BuiltInModel] | None = None,
+) -> list[Path]:
+    """Bring models, every built-in one by default, into the model cache; those there are left alone.
 
     Safe to run twice and from two processes: a model appears under its name only when it is whole.
 
@@ -34,7 +38,7 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None) -> li
     root.mkdir(parents=True, exist_ok=True)
     folders = []
     with FileLock(root / ".fetch.lock"):
-        for model in catalogue().values():
+        for model in catalogue().values() if models is None else models:
             folder = root / model.name
             if not verify(model, folder):
                 say(f"{model.name}: present")

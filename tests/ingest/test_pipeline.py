@@ -1,0 +1,160 @@
+"""The write path below the command line: versions, failures, placement, and hostile parsers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ingest.pipeline import Pipeline, Placement
+from ingest.report import Outcome
+from ingest.sources import Source, discover
+from ingest.workers import ParserProcess
+from rag.documents import DocumentRecord, Filters, Reader, document_id_of
+from rag.errors import SourceDamaged
+from rag.settings import Settings
+from rag.sparse import encode_query
+from rag.store import Store, open_store
+from tests.fakes import DIMENSION, WordEmbedder
+
+FIRST = "# Rules\n\nThe canary is called Tweety.\n"
+SECOND = "# Rules\n\nThe canary is called Sylvester.\n"
+
+
+@dataclass
+class Bench:
+    store: Store
+    pipeline: Pipeline
+    path: Path
+
+    async def add(self, content: str | None = None, placement: Placement | None = None) -> Outcome:
+        if content is not None:
+            self.path.write_text(content, encoding="utf-8")
+        return await self.pipeline.ingest(self.source(), placement or Placement())
+
+    def source(self) -> Source:
+        (source,) = discover([str(self.path)], max_bytes=10**6)
+        assert isinstance(source, Source)
+        return source
+
+    async def record(self) -> DocumentRecord:
+        record = await self.store.record(document_id_of(self.source().uri))
+        assert record is not None
+        return record
+
+    async def texts(self, reader: Reader | None = None) -> list[str]:
+        hits = await self.store.search(
+            reader=reader or Reader(),
+            filters=Filters(),
+            dense=None,
+            sparse=encode_query("canary called"),
+            limit=10,
+            candidates=10,
+        )
+        return [hit.text for hit in hits]
+
+
+@pytest.fixture
+async def bench(settings: Settings, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with open_store(settings, dimension=DIMENSION, model=WordEmbedder.name) as store:
+        with ParserProcess(30) as parser:
+            pipeline = Pipeline(settings, store, WordEmbedder, parser)  # type: ignore[arg-type]
+            yield Bench(store, pipeline, tmp_path / "rules.md")
+
+
+async def test_a_changed_file_replaces_its_old_chunks(bench: Bench) -> None:
+    assert (await bench.add(FIRST)).status == "new"
+    assert (await bench.add()).status == "unchanged"
+    first = await bench.record()
+    assert (await bench.add(SECOND)).status == "changed"
+    second = await bench.record()
+    assert first.version != second.version
+    assert [text.count("Sylvester") for text in await bench.texts()] == [1]
+    assert await bench.store.stored_versions() == {second.id: {second.version: second.chunks}}
+
+
+async def test_a_file_that_breaks_keeps_its_old_version_and_says_why(bench: Bench) -> None:
+    await bench.add(FIRST)
+    outcome = await bench.add("\0\1\2\3" * 500)
+    assert outcome.status == "failed"
+    record = await bench.record()
+    assert record.state == "failed"
+    assert record.failure == outcome.reason
+    assert "Tweety" in (await bench.texts())[0]
+    assert (await bench.add(FIRST)).status == "changed"
+    assert (await bench.record()).failure is None
+
+
+async def test_adding_again_does_not_widen_who_may_read(bench: Bench) -> None:
+    hr = Reader(frozenset({"hr"}))
+    await bench.add(FIRST, Placement("people", ("hr",)))
+    assert (await bench.add()).status == "unchanged"
+    assert (await bench.add(SECOND)).status == "changed"
+    record = await bench.record()
+    assert (record.collection, record.groups) == ("people", ("hr",))
+    assert await bench.texts() == []
+    assert len(await bench.texts(hr)) == 1
+
+
+async def test_a_change_of_groups_alone_is_a_new_version(bench: Bench) -> None:
+    await bench.add(FIRST)
+    before = await bench.record()
+    assert (await bench.add(None, Placement(groups=("hr",)))).status == "changed"
+    assert (await bench.record()).version != before.version
+    assert await bench.texts() == []
+
+
+async def test_another_chunk_size_counts_as_a_change(bench: Bench, settings: Settings) -> None:
+    await bench.add(FIRST)
+    with ParserProcess(30) as parser:
+        other = settings.model_copy(update={"chunk_tokens": 64})
+        pipeline = Pipeline(other, bench.store, WordEmbedder, parser)  # type: ignore[arg-type]
+        assert (await pipeline.ingest(bench.source(), Placement())).status == "changed"
+
+
+async def test_removing_takes_record_chunks_and_files_out(bench: Bench, settings: Settings) -> None:
+    await bench.add(FIRST)
+    record = await bench.record()
+    await bench.pipeline.remove(record.id)
+    assert await bench.store.record(record.id) is None
+    assert await bench.store.stored_versions() == {}
+    assert not list((settings.data_dir / "files").rglob("text.txt"))
+
+
+async def test_a_file_that_vanishes_is_an_outcome_and_no_error(bench: Bench) -> None:
+    bench.path.write_text(FIRST, encoding="utf-8")
+    source = bench.source()
+    bench.path.unlink()
+    outcome = await bench.pipeline.ingest(source, Placement())
+    assert outcome.status == "failed"
+    assert "No such file" in (outcome.reason or "")
+
+
+async def test_a_parser_that_takes_too_long_fails_its_file_and_not_the_next(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.md"
+    slow.write_text("# Long\n\n" + "[" * 200_000, encoding="utf-8")
+    good = tmp_path / "good.md"
+    good.write_text(FIRST, encoding="utf-8")
+    with ParserProcess(0.0) as hurried, pytest.raises(SourceDamaged, match="given up"):
+        await hurried.parse(slow, "slow.md")
+    with ParserProcess(60) as parser:
+        assert (await parser.parse(good, "good.md")).title == "Rules"
+
+
+async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    good = tmp_path / "good.md"
+    good.write_text(FIRST, encoding="utf-8")
+    with ParserProcess(60) as parser:
+        await parser.parse(good, "good.md")
+        assert parser._pool is not None
+        for worker in list(parser._pool._processes.values()):
+            os.kill(worker.pid or 0, signal.SIGKILL)
+            worker.join()
+        with pytest.raises(SourceDamaged, match="died"):
+            await parser.parse(good, "good.md")
+        assert (await parser.parse(good, "good.md")).title == "Rules"
