@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.claude_server import Cite, ClaudeServer, Part, Text
 from tests.live import LiveService
 
-from .library import BACKUPS, BACKUPS_QUOTE, HOSTILE, HOSTILE_QUOTE, HOSTILE_TITLE
+from .library import BACKUPS, BACKUPS_QUOTE, HOSTILE, HOSTILE_QUOTE, HOSTILE_TITLE, SAMPLE_QUESTION
 from .steps import ask_and_wait, is_in_the_middle, marked, see_state
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -144,6 +144,7 @@ def test_the_screenshot_of_the_readme_shows_an_answer_and_its_source(
     wanted = os.environ.get("CITEBOX_SCREENSHOTS") == "1"
     folder = Path(__file__).parents[2] / "docs" / "images" if wanted else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
+    page.set_viewport_size({"width": 1280, "height": 960})
     page.goto(keyless.url)
     expect(page.locator("#library")).to_be_visible()
     ask_and_wait(page, SAMPLE_QUESTION)

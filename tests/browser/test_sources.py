@@ -22,7 +22,6 @@ def test_a_marker_opens_the_document_at_the_quote(page: Page) -> None:
     page.locator(".marker").first.click()
 
     assert marked(page) == BACKUPS_QUOTE
-    assert is_in_the_middle(page)
     expect(page.locator("#source-title")).to_have_text("Operations handbook")
     expect(page.locator("#source-place")).to_have_text("Backups")
     expect(page.locator("#stored").get_by_role("heading", name="Access")).to_be_attached()

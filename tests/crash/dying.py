@@ -1,4 +1,4 @@
-"""`python -m tests.crash.dying DATA NAME STEP ENGINE FILE…`: an ingest that kills itself (SIGKILL) at a step.
+"""`python -m tests.crash.dying NAME STEP ENGINE FILE…`: an ingest that kills itself (SIGKILL) at a step.
 
 NAME is the file at whose step it dies, STEP is `before` or `after` and a method of the store, joined by a
 colon, and ENGINE is `engine` when the engine is to die first, by the same signal.
@@ -17,10 +17,11 @@ from typing import Any
 from ingest.pipeline import Placement
 from ingest.sources import Source, uri_of
 from rag.documents import document_id_of
+from rag.settings import load_settings
 from rag.store import Store
 from rag.store.embedded import ENDPOINT_FILE
 
-from .stand_ins import open_pipeline, settings_of
+from .stand_ins import open_pipeline
 
 
 class Dying:
@@ -56,10 +57,11 @@ class Dying:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(data_dir: Path, name: str, step: str, engine: bool, files: list[Path]) -> None:
+async def main(name: str, step: str, engine: bool, files: list[Path]) -> None:
+    settings = load_settings()
     (document_id,) = [document_id_of(uri_of(file)) for file in files if file.name == name]
     async with open_pipeline(
-        settings_of(data_dir), lambda store: Dying(store, data_dir, document_id, step, engine)
+        settings, lambda store: Dying(store, settings.data_dir, document_id, step, engine)
     ) as (pipeline, _):
         if step.endswith("remove_document"):
             await pipeline.remove(document_id)
@@ -68,5 +70,5 @@ async def main(data_dir: Path, name: str, step: str, engine: bool, files: list[P
 
 
 if __name__ == "__main__":
-    data, name, step, engine, *files = sys.argv[1:]
-    asyncio.run(main(Path(data), name, step, engine == "engine", [Path(file) for file in files]))
+    name, step, engine, *files = sys.argv[1:]
+    asyncio.run(main(name, step, engine == "engine", [Path(file) for file in files]))

