@@ -80,7 +80,6 @@ export class AnswerView {
     this.incomplete(text, citations, text ? "Incomplete" : "No answer", {
       ...problem,
       title: text ? `This answer is incomplete: ${lowered(problem.title)}` : problem.title,
-      detail: problem.detail,
     });
   }
 

@@ -97,8 +97,8 @@ function stop() {
 }
 
 function setBusy(busy) {
-  // The focus is not lost with the button that had it.
-  const moves = document.activeElement === byId(busy ? "submit" : "stop");
+  // The focus is not lost with what had it and is gone now, and no keyboard pops up on a phone.
+  const moves = busy ? document.activeElement !== box : document.activeElement === byId("stop");
   byId("submit").hidden = busy;
   byId("stop").hidden = !busy;
   if (moves) byId(busy ? "stop" : "submit").focus();
@@ -125,7 +125,8 @@ function follow() {
   leaving = false;
   const fields = new URLSearchParams(location.search);
   const question = fields.get("q")?.trim() ?? "";
-  const mode = [...byId("mode").options].some(({ value }) => value === fields.get("mode")) ? fields.get("mode") : "auto";
+  const modes = [...byId("mode").options].map(({ value }) => value);
+  const mode = modes.includes(fields.get("mode")) ? fields.get("mode") : "auto";
   if (question !== (turn?.question ?? "") || (turn && mode !== turn.mode)) {
     const kept = history.state?.answer;
     if (!question) reset();
@@ -204,12 +205,15 @@ async function introduce() {
     const hasModel = ready.answers === "claude";
     byId("modes").hidden = !hasModel;
     if (!ready.documents) {
-      say(byId("note"), "There are no documents yet. Add some with: ingest add PATH");
+      say(byId("note"), "There are no documents yet. Add some: ");
+      byId("note").append(element("code", {}, "ingest add PATH"));
     } else if (ready.documents <= LISTED_DOCUMENTS) {
       const { documents } = await getJson("v1/documents");
       const readable = documents.filter(({ version }) => version);
       showExamples(examplesFor(readable, hasModel));
       showLibrary(readable);
+    } else {
+      say(byId("note"), `Answers come from ${ready.documents.toLocaleString("en")} documents.`);
     }
   } catch (error) {
     say(byId("note"), asProblem(error).message);
@@ -288,7 +292,7 @@ function pause(seconds, signal) {
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);
       reject(signal.reason);
-    });
+    }, { once: true });
   });
 }
 
@@ -337,7 +341,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing) {
     event.preventDefault();
     escape();
-  } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.target.matches("input, textarea, select")) {
+  } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.target.matches("textarea, select")) {
     event.preventDefault();
     box.focus();
     box.select();

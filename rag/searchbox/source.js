@@ -75,16 +75,18 @@ export class SourcePanel {
     byId("next").disabled = index >= citations.length - 1;
   }
 
-  /** Close, and give the focus back to what opened it. */
+  /** Close, and give the focus back to what opened it, unless the reader has moved on to something else. */
   close() {
     if (!this.dialog.open) return;
     this.fetching?.abort();
+    const active = document.activeElement;
+    const givesBack = active === document.body || this.dialog.contains(active);
     this.dialog.close();
     this.place = null;
     this.body.replaceChildren();
     const back = this.opener?.isConnected ? this.opener : byId("question");
     this.opener = null;
-    back.focus();
+    if (givesBack) back.focus();
   }
 
   reveal() {

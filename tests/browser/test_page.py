@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.claude_server import Cite, ClaudeServer, Part, Text
 from tests.live import LiveService
 
+from .conftest import Complaints
 from .library import BACKUPS, BACKUPS_QUOTE, HOSTILE, HOSTILE_QUOTE, HOSTILE_TITLE, SAMPLE_QUESTION
 from .steps import ask_and_wait, is_in_the_middle, marked, see_state
 
@@ -67,6 +68,18 @@ def test_everything_can_be_done_with_the_keyboard_alone(page: Page) -> None:
     expect(page.locator("#question")).to_have_value("")
 
 
+def test_the_focus_stays_where_the_reader_works(page: Page) -> None:
+    page.locator("#examples button").first.click()
+    see_state(page, "answered")
+    expect(page.locator("#submit")).to_be_focused()
+
+    page.locator(".marker").first.click()
+    assert marked(page)
+    ask_and_wait(page, BACKUPS)
+    expect(page.locator("dialog#source")).to_be_hidden()
+    expect(page.locator("#question")).to_be_focused()
+
+
 def test_shift_enter_makes_a_line_and_does_not_ask(page: Page) -> None:
     page.keyboard.type("One")
     page.keyboard.press("Shift+Enter")
@@ -83,6 +96,29 @@ def test_the_page_has_a_search_landmark_a_named_box_and_lists(page: Page) -> Non
     expect(page.get_by_role("list").and_(page.locator("#citations ol"))).to_be_visible()
     expect(page.get_by_role("button", name="Source 1: Operations handbook").first).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Citebox"))
+
+
+def test_an_empty_library_says_how_to_fill_it(page: Page) -> None:
+    _pretend_ready(page, documents=0)
+    expect(page.locator("#note")).to_have_text("There are no documents yet. Add some: ingest add PATH")
+    expect(page.locator("#examples")).to_be_hidden()
+
+
+def test_a_large_library_is_counted_and_not_listed(page: Page) -> None:
+    _pretend_ready(page, documents=12_345)
+    expect(page.locator("#note")).to_have_text("Answers come from 12,345 documents.")
+    expect(page.locator("#library")).to_be_hidden()
+
+
+def test_a_page_opened_while_the_service_starts_says_so_and_then_offers_its_examples(
+    page: Page, complaints: Complaints
+) -> None:
+    complaints.expect("503")
+    page.route("**/readyz", lambda route: route.fulfill(status=503, json={"status": "starting"}), times=1)
+    page.goto("/")
+    expect(page.locator("#note")).to_contain_text("The service is starting")
+    expect(page.locator("#examples button").first).to_be_visible()
+    expect(page.locator("#note")).to_be_hidden()
 
 
 @pytest.mark.parametrize("context", [PHONE, SMALL], indirect=True, ids=["phone", "smallest"])
@@ -152,6 +188,12 @@ def test_the_screenshot_of_the_readme_shows_an_answer_and_its_source(
     assert marked(page)
     assert is_in_the_middle(page)
     page.screenshot(path=folder / "search-page.png", animations="disabled")
+
+
+def _pretend_ready(page: Page, documents: int) -> None:
+    ready = {"status": "ready", "documents": documents, "chunks": 0, "answers": "claude"}
+    page.route("**/readyz", lambda route: route.fulfill(json=ready))
+    page.goto("/")
 
 
 def _tab_to(page: Page, selector: str) -> None:
