@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,7 +15,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from rag.errors import StoreError, StoreUnavailable
 from rag.settings import Settings
-from rag.store.embedded.process import EngineUser
+from rag.store.embedded.process import LOOPBACK, EngineUser
 
 log = logging.getLogger(__name__)
 
@@ -77,13 +77,14 @@ class Connection:
         if self._engine is not None:
             endpoint = await self._engine.attach()
             self.url = endpoint.url
-            # Loopback is never reached through the proxy of the environment.
-            return _client(endpoint.url, endpoint.key, trust_env=False)
+            return _client(endpoint.url, endpoint.key, **LOOPBACK)
         url = str(self._settings.qdrant_url)
         parts = urlsplit(url)
         self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
         key = self._settings.qdrant_api_key
-        return _client(url, key.get_secret_value() if key else None, trust_env=True)
+        # Loopback is never reached through the proxy of the environment.
+        outside = parts.hostname not in ("localhost", "127.0.0.1", "::1")
+        return _client(url, key.get_secret_value() if key else None, trust_env=outside)
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -124,18 +125,16 @@ class Connection:
         return "see qdrant/engine.log in the data folder, or set RAG_QDRANT_URL to a Qdrant server"
 
 
-def _client(url: str, key: str | None, *, trust_env: bool) -> AsyncQdrantClient:
-    parts = urlsplit(url)
+def _client(url: str, key: str | None, **http: Any) -> AsyncQdrantClient:
     return AsyncQdrantClient(
+        # Without a port it means 6333, also for https: that is where Qdrant Cloud listens.
         url=url,
-        # The client would otherwise take 6333 even for https behind a reverse proxy.
-        port=parts.port or (443 if parts.scheme == "https" else 6333),
         # As a header: as an argument it warns about http, which is right on loopback and inside a cluster.
         headers={"api-key": key} if key else None,
         timeout=TIMEOUT_SECONDS,
         check_compatibility=False,
         limits=_LIMITS,
-        trust_env=trust_env,
+        **http,
     )
 
 

@@ -37,18 +37,14 @@ def chunk_point(record: DocumentRecord, indexed: IndexedChunk) -> models.PointSt
             "page": chunk.page,
             "headings": list(chunk.headings),
             "text": chunk.text,
-            **access_payload(record),
+            "collection": record.collection,
+            "groups": list(record.groups),
             "uri": record.uri,
             "title": record.title,
             "sha256": record.sha256,
             "added": record.added.isoformat(),
         },
     )
-
-
-def access_payload(record: DocumentRecord) -> dict[str, Any]:
-    """The part of a chunk's payload that can change while its text stays."""
-    return {"collection": record.collection, "groups": list(record.groups)}
 
 
 def record_point(record: DocumentRecord) -> models.PointStruct:

@@ -20,7 +20,7 @@ from rag.settings import Settings
 from rag.store import filters as compile_filter
 from rag.store import search as searching
 from rag.store.connection import Connection
-from rag.store.payload import access_payload, chunk_of, chunk_point, record_of, record_point, version_in
+from rag.store.payload import chunk_of, chunk_point, record_of, record_point, version_in
 from rag.store.schema import Names, ensure
 
 UPSERT_BATCH = 64
@@ -90,20 +90,6 @@ class Store:
     async def put_record(self, record: DocumentRecord) -> None:
         """Write what is known of a document, such as why it failed, replacing what was known."""
         await self._upsert(self._names.documents, [record_point(record)])
-
-    async def set_access(self, record: DocumentRecord) -> None:
-        """Write a record whose collection or groups have changed, and carry that to its live chunks.
-
-        The record comes first and binds every read, so a right that was taken is gone from then on, also
-        when a crash keeps the chunks from following.
-        """
-        await self.put_record(record)
-        if record.version is not None:
-            chosen = compile_filter.version_of(record.id, record.version)
-            payload = access_payload(record)
-            await self._connection.call(
-                lambda c: c.set_payload(self._names.chunks, payload, points=chosen, wait=True)
-            )
 
     # ------------------------------------------------------------ removing
 

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -55,8 +56,8 @@ def exchanges(monkeypatch: pytest.MonkeyPatch, description: Description | None) 
 
     plain = connection._client
 
-    def recording(url: str, key: str | None, *, trust_env: bool) -> AsyncQdrantClient:
-        client = plain(url, key, trust_env=trust_env)
+    def recording(url: str, key: str | None, **http: Any) -> AsyncQdrantClient:
+        client = plain(url, key, **http)
         client.http.client._async_client.event_hooks["response"].append(record)
         return client
 

@@ -176,10 +176,6 @@ async def test_a_right_that_was_taken_binds_before_the_chunks_have_followed(stor
     await store.put_record(narrowed)
     assert await ask(store) == []
     assert await store.visible_record(record.id, Reader()) is None
-    await store.set_access(narrowed)
-    hr = Reader(frozenset({"hr"}))
-    assert [hit.document_id for hit in await ask(store, reader=hr)] == [record.id]
-    assert await ask(store) == []
 
 
 async def test_hidden_chunks_take_no_candidate_places_from_visible_ones(store: Store) -> None:

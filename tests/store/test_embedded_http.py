@@ -125,7 +125,6 @@ QUERY = {"query": [1, 0], "using": "d"}
         ("points/scroll", {"order_by": "k"}, "'order_by' is not supported"),
         ("points/scroll", {"offset": "x"}, "not a valid point id"),
         ("points/delete", {}, "exactly one of points, filter"),
-        ("points/payload", {"payload": {}, "points": [1], "key": "a"}, "'key' is not supported"),
         ("points", {"ids": ["not-a-uuid"]}, "not a valid point id"),
         ("points", {"ids": [-1]}, "not a valid point id"),
         ("points", [], "must be an object"),
@@ -252,14 +251,6 @@ async def test_a_scroll_goes_on_where_it_stopped_and_shows_what_was_asked_for(
     body |= {"offset": 2, "with_payload": {"exclude": ["n"]}, "with_vector": False}
     second = (await http.post("/collections/c/points/scroll", json=body)).json()["result"]
     assert second == {"points": [{"id": 2, "payload": {"k": "y"}}], "next_page_offset": None}
-
-
-async def test_payload_is_set_by_id_and_by_filter(http: httpx.AsyncClient) -> None:
-    await http.post("/collections/c/points/payload", json={"payload": {"k": "z"}, "points": [1]})
-    chosen = {"must": [{"key": "k", "match": {"value": "z"}}]}
-    await http.post("/collections/c/points/payload", json={"payload": {"n": 9}, "filter": chosen})
-    reply = await http.post("/collections/c/points", json={"ids": [1, 2]})
-    assert [point["payload"] for point in reply.json()["result"]] == [{"k": "z", "n": 9}, {"k": "y", "n": 2}]
 
 
 async def test_fusion_and_threshold_and_offset_are_honoured(http: httpx.AsyncClient) -> None:

@@ -37,7 +37,6 @@ async def test_all_that_the_store_does_is_described_by_qdrant(
 ) -> None:
     record = record_of("a.txt")
     await add(store, record, chunk_of(record, 0), chunk_of(record, 1))
-    await store.set_access(record.model_copy(update={"groups": ("everyone", "hr")}))
     assert len(await ask(store)) == 2
     await store.chunks(record.id, str(record.version), 0, 1)
     await store.visible_records(Reader())
@@ -64,7 +63,6 @@ async def test_all_that_the_store_does_is_described_by_qdrant(
         ("PUT", "/collections/C/points"),
         ("POST", "/collections/D/points"),
         ("POST", "/collections/C/points/delete"),
-        ("POST", "/collections/C/points/payload"),
         ("POST", "/collections/C/points/scroll"),
         ("POST", "/collections/C/points/count"),
         ("POST", "/collections/C/points/query/batch"),

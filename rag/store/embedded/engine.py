@@ -23,7 +23,9 @@ from typing import Any
 import qdrant_edge as edge
 
 from rag.store.embedded import wire
-from rag.store.embedded.wire import Json, WireError
+from rag.store.embedded import wire_filters as filters
+from rag.store.embedded import wire_values as values
+from rag.store.embedded.wire_values import Json, WireError
 
 log = logging.getLogger(__name__)
 
@@ -148,18 +150,21 @@ class Engine:
 
     def change_aliases(self, body: object) -> bool:
         aliases = dict(self._aliases)
-        actions = wire.fields(body, "aliases", required=("actions",))["actions"]
-        for action in wire.items(actions, "actions"):
-            kind = next(iter(wire.fields(action, "action", optional=_ALIAS_ACTIONS)), None)
+        actions = values.fields(body, "aliases", required=("actions",))["actions"]
+        for action in values.items(actions, "actions"):
+            kind = next(iter(values.fields(action, "action", optional=_ALIAS_ACTIONS)), None)
             if kind is None or len(action) != 1:
-                raise wire.bad("an alias action is one of create_alias, delete_alias, rename_alias")
+                raise values.bad("an alias action is one of create_alias, delete_alias, rename_alias")
             _ALIAS_ACTIONS[kind](self, aliases, action[kind])
         self._save(self._collections, aliases)
         return True
 
     def _create_alias(self, aliases: dict[str, str], action: object) -> None:
-        given = wire.fields(action, "create_alias", required=("collection_name", "alias_name"))
-        real, alias = wire.text(given["collection_name"], "alias"), wire.text(given["alias_name"], "alias")
+        given = values.fields(action, "create_alias", required=("collection_name", "alias_name"))
+        real, alias = (
+            values.text(given["collection_name"], "alias"),
+            values.text(given["alias_name"], "alias"),
+        )
         if alias in self._collections:
             raise WireError(409, f"Wrong input: Collection `{alias}` already exists!")
         if real not in self._collections:
@@ -167,17 +172,17 @@ class Engine:
         aliases[alias] = real
 
     def _delete_alias(self, aliases: dict[str, str], action: object) -> None:
-        aliases.pop(wire.fields(action, "delete_alias", required=("alias_name",))["alias_name"], None)
+        aliases.pop(values.fields(action, "delete_alias", required=("alias_name",))["alias_name"], None)
 
     def _rename_alias(self, aliases: dict[str, str], action: object) -> None:
-        given = wire.fields(action, "rename_alias", required=("old_alias_name", "new_alias_name"))
+        given = values.fields(action, "rename_alias", required=("old_alias_name", "new_alias_name"))
         if given["old_alias_name"] not in aliases:
             raise WireError(404, f"Not found: Alias {given['old_alias_name']} does not exists!")
-        aliases[wire.text(given["new_alias_name"], "alias")] = aliases.pop(given["old_alias_name"])
+        aliases[values.text(given["new_alias_name"], "alias")] = aliases.pop(given["old_alias_name"])
 
     def create_index(self, name: str, body: object) -> Json:
-        given = wire.fields(body, "index", required=("field_name", "field_schema"))
-        field = wire.text(given["field_name"], "field_name")
+        given = values.fields(body, "index", required=("field_name", "field_schema"))
+        field = values.text(given["field_name"], "field_name")
         return self._update(
             name, edge.UpdateOperation.create_field_index(field, wire.index_type(given["field_schema"]))
         )
@@ -198,50 +203,39 @@ class Engine:
             self._unflushed.discard(real)
 
     def upsert(self, name: str, body: object) -> Json:
-        given = wire.fields(body, "points", required=("points",))
-        points = [wire.point(item) for item in wire.items(given["points"], "points")]
+        given = values.fields(body, "points", required=("points",))
+        points = [wire.point(item) for item in values.items(given["points"], "points")]
         return self._update(name, edge.UpdateOperation.upsert_points(points))
 
     def delete_points(self, name: str, body: object) -> Json:
         self._untidy.add(self._real_name(name))
-        given = wire.fields(body, "points selector", optional=("points", "filter"))
+        given = values.fields(body, "points selector", optional=("points", "filter"))
         if len(given) != 1:
-            raise wire.bad("points selector: exactly one of points, filter is needed")
+            raise values.bad("points selector: exactly one of points, filter is needed")
         if "points" in given:
-            ids = wire.point_ids(given["points"], "points")
+            ids = values.point_ids(given["points"], "points")
             return self._update(name, edge.UpdateOperation.delete_points(ids))
         return self._update(
-            name, edge.UpdateOperation.delete_points_by_filter(wire.filter_of(given["filter"]))
+            name, edge.UpdateOperation.delete_points_by_filter(filters.filter_of(given["filter"]))
         )
 
-    def set_payload(self, name: str, body: object) -> Json:
-        given = wire.fields(body, "payload", required=("payload",), optional=("points", "filter"))
-        payload = wire.fields(given["payload"], "payload", optional=given["payload"]) and given["payload"]
-        if len(given) != 2:
-            raise wire.bad("payload: exactly one of points, filter is needed")
-        if "points" in given:
-            ids = wire.point_ids(given["points"], "points")
-            return self._update(name, edge.UpdateOperation.set_payload(ids, payload))
-        chosen = wire.filter_of(given["filter"])
-        return self._update(name, edge.UpdateOperation.set_payload_by_filter(chosen, payload))
-
     def retrieve(self, name: str, body: object) -> list[Json]:
-        given = wire.fields(body, "points", required=("ids",), optional=("with_payload", "with_vector"))
+        given = values.fields(body, "points", required=("ids",), optional=("with_payload", "with_vector"))
         payload = wire.with_payload(given.get("with_payload", True))
         vector = wire.with_vector(given.get("with_vector", False))
-        found = self._shard(name).retrieve(wire.point_ids(given["ids"], "ids"), payload, vector)
+        found = self._shard(name).retrieve(values.point_ids(given["ids"], "ids"), payload, vector)
         return [wire.record_out(record, payload, vector) for record in found]
 
     def scroll(self, name: str, body: object) -> Json:
-        given = wire.fields(
+        given = values.fields(
             body, "scroll", optional=("offset", "limit", "filter", "with_payload", "with_vector")
         )
         payload = wire.with_payload(given.get("with_payload", True))
         vector = wire.with_vector(given.get("with_vector", False))
         request = edge.ScrollRequest(
-            offset=wire.point_id(given["offset"]) if "offset" in given else None,
-            limit=wire.whole(given.get("limit", 10), "limit", 1),
-            filter=wire.optional_filter(given),
+            offset=values.point_id(given["offset"]) if "offset" in given else None,
+            limit=values.whole(given.get("limit", 10), "limit", 1),
+            filter=filters.optional_filter(given),
             with_payload=payload,
             with_vector=vector,
         )
@@ -252,16 +246,16 @@ class Engine:
         }
 
     def count(self, name: str, body: object) -> Json:
-        given = wire.fields(body, "count", optional=("filter", "exact"))
-        exact = wire.boolean(given.get("exact", True), "exact")
-        return {"count": self._shard(name).count(edge.CountRequest(exact, wire.optional_filter(given)))}
+        given = values.fields(body, "count", optional=("filter", "exact"))
+        exact = values.boolean(given.get("exact", True), "exact")
+        return {"count": self._shard(name).count(edge.CountRequest(exact, filters.optional_filter(given)))}
 
     def query(self, name: str, body: object) -> Json:
         return self._found(body, self._shard(name).query(wire.query(body)))
 
     def query_batch(self, name: str, body: object) -> list[Json]:
-        given = wire.fields(body, "query batch", required=("searches",))
-        searches = wire.items(given["searches"], "searches")
+        given = values.fields(body, "query batch", required=("searches",))
+        searches = values.items(given["searches"], "searches")
         requests = edge.QueryBatchRequest([wire.query(item) for item in searches])
         found = self._shard(name).query_batch(requests)
         return [self._found(search, points) for search, points in zip(searches, found, strict=True)]

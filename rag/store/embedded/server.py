@@ -30,9 +30,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from rag.store.embedded import ENDPOINT_FILE, ENGINE_LOCK, GRACE_SECONDS, LOCKED, TITLE, USERS_LOCK, wire
+from rag.store.embedded import (
+    ENDPOINT_FILE,
+    ENGINE_LOCK,
+    GRACE_SECONDS,
+    LOCKED,
+    TITLE,
+    USERS_LOCK,
+)
+from rag.store.embedded import wire_values as values
 from rag.store.embedded.engine import Engine, write_atomically
-from rag.store.embedded.wire import WireError
+from rag.store.embedded.wire_values import WireError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +73,6 @@ ROUTES: tuple[tuple[str, str, Call, tuple[str, ...]], ...] = (
     ("PUT", "/collections/{name}/points", _named(Engine.upsert), _WRITE),
     ("POST", "/collections/{name}/points", _named(Engine.retrieve), _READ),
     ("POST", "/collections/{name}/points/delete", _named(Engine.delete_points), _WRITE),
-    ("POST", "/collections/{name}/points/payload", _named(Engine.set_payload), _WRITE),
     ("POST", "/collections/{name}/points/scroll", _named(Engine.scroll), _READ),
     ("POST", "/collections/{name}/points/count", _named(Engine.count), _READ),
     ("POST", "/collections/{name}/points/query", _named(Engine.query), _READ),
@@ -130,7 +137,7 @@ class Server:
         try:
             for name in request.query_params:
                 if name not in parameters:
-                    raise wire.bad(f"the parameter {name!r} is not supported by the embedded engine")
+                    raise values.bad(f"the parameter {name!r} is not supported by the embedded engine")
             raw = await _body(request)
             result = await self.in_thread(lambda: self._run(call, dict(request.path_params), raw))
             if parameters == _WRITE:
@@ -146,7 +153,7 @@ class Server:
         try:
             body = json.loads(raw, parse_constant=_no_constant) if raw else {}
         except ValueError as error:
-            raise wire.bad(f"Format error in JSON body: {error}") from None
+            raise values.bad(f"Format error in JSON body: {error}") from None
         try:
             return json.dumps(call(self._engine, path, body), ensure_ascii=False, allow_nan=False).encode()
         except WireError:
