@@ -74,7 +74,7 @@ def add(
     quiet_libraries()
     report = Report()
     placement = Placement(collection, tuple(group) if group else None)
-    with show_progress() as watcher:
+    with show_progress(name_failures=json) as watcher:
         code = 0
         try:
             run(

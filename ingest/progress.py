@@ -16,8 +16,9 @@ from rag.terminal import err, plain
 class Bars:
     """A bar for the files and one for the chunks of the file in hand."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, *, name_failures: bool) -> None:
         self._progress = progress
+        self._name_failures = name_failures
         self._files: TaskID | None = None
         self._chunks = progress.add_task("", total=None, visible=False)
 
@@ -35,16 +36,16 @@ class Bars:
         self._progress.update(self._chunks, visible=False)
         if self._files is not None and outcome.document_id is not None:
             self._progress.advance(self._files)
-        if outcome.status == "failed":
+        if outcome.status == "failed" and self._name_failures:
             err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
 
 
 @contextmanager
-def show_progress() -> Iterator[Bars]:
-    """Bars while the block runs; on a pipe only the failures are printed."""
+def show_progress(*, name_failures: bool) -> Iterator[Bars]:
+    """Bars while the block runs, where someone watches; failures as they come, if no table will follow."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield Bars(progress)
+        yield Bars(progress, name_failures=name_failures)
 
 
 def summary(report: Report) -> None:

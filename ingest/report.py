@@ -33,6 +33,8 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    error: str | None = None
+    """Why the run ended before its end; what it lists is done all the same."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -45,7 +47,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The object `ingest add --json` prints; `documents` and `chunks` are of the files of this run."""
         whole = [outcome for outcome in self.outcomes if outcome.status != "failed"]
-        return {
+        ended = {} if self.error is None else {"error": self.error}
+        return ended | {
             "new": self.counts["new"],
             "changed": self.counts["changed"],
             "unchanged": self.counts["unchanged"],

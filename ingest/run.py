@@ -13,6 +13,7 @@ from ingest.report import Outcome, Report
 from ingest.sources import SkippedSource, Source, SourceFailure, discover
 from ingest.workers import ParserProcess
 from rag.embedding import load_embedder
+from rag.errors import CiteboxError
 from rag.models import model_dimension
 from rag.settings import Settings
 from rag.store import Store, open_store
@@ -55,6 +56,7 @@ async def add(
         StoreError: the store is out of reach; what was reported as done is in it.
     """
     started = time.monotonic()
+    report.error = "interrupted"
     try:
         sources: list[Source] = []
         for found in discover(paths, max_bytes=settings.max_file_mb * 1_000_000):
@@ -65,12 +67,15 @@ async def add(
             elif isinstance(found, SkippedSource):
                 report.skipped.append((found.path, found.reason))
         watcher.found(len(sources))
-        if not sources:
-            return
-        async with open_pipeline(settings) as (pipeline, _):
-            for source in sources:
-                watcher.started(str(source.path))
-                _note(report, watcher, await pipeline.ingest(source, placement, watcher.embedded))
+        if sources:
+            async with open_pipeline(settings) as (pipeline, _):
+                for source in sources:
+                    watcher.started(str(source.path))
+                    _note(report, watcher, await pipeline.ingest(source, placement, watcher.embedded))
+        report.error = None
+    except CiteboxError as error:
+        report.error = str(error)
+        raise
     finally:
         report.seconds = time.monotonic() - started
 

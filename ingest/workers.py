@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -88,10 +89,19 @@ class ParserProcess:
 
 def _limit() -> None:
     """The parser ignores Ctrl-C (its parent ends it), may not eat the memory, and yields to queries."""
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, hard))
     os.nice(5)
+
+
+def _end_with_parent() -> None:
+    """A parser whose parent was killed would wait for work for ever: both ends of the queue are its own."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _parse(path: str, name: str) -> ParsedDocument:

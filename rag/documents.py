@@ -9,9 +9,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
 EVERYONE = "everyone"
@@ -181,6 +181,18 @@ class Filters(_Wire):
     document_ids: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
     groups: tuple[str, ...] = Field(default=(), description="Narrows within the reader's own groups.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_list(cls, given: Any) -> Any:
+        """`{"collection": "wiki"}` means `{"collections": ["wiki"]}`."""
+        if not isinstance(given, dict):
+            return given
+        plural = {name.removesuffix("s"): name for name in cls.model_fields}
+        named = {plural.get(key, key): value for key, value in given.items()}
+        if len(named) < len(given):
+            raise ValueError("a filter is given twice, in the singular and in the plural")
+        return {key: (value,) if isinstance(value, str) else value for key, value in named.items()}
 
 
 @dataclass(frozen=True, slots=True)

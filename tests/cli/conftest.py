@@ -23,9 +23,18 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
 
 
 @pytest.fixture(scope="package")
-def added(commands: Commands, library: Path) -> Ran:
-    """`ingest add` of the folder."""
-    return commands.ingest("add", str(library), "--json", RAG_MAX_FILE_MB=folder.MAX_FILE_MB)
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one document, which may be changed."""
+    path = tmp_path_factory.mktemp("changing")
+    (path / "rules.md").write_text("# Rules of the annex\n\nThe annex has no cloakroom.\n")
+    return path
+
+
+@pytest.fixture(scope="package")
+def added(commands: Commands, library: Path, changing: Path) -> Ran:
+    """`ingest add` of both folders."""
+    paths = (str(library), str(changing))
+    return commands.ingest("add", *paths, "--json", RAG_MAX_FILE_MB=folder.MAX_FILE_MB)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -46,13 +45,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def environment(data_dir: Path) -> dict[str, str]:
-    return {**SETTINGS, "RAG_DATA_DIR": str(data_dir), "RAG_INDEX": f"t{uuid.uuid4().hex[:12]}"}
-
-
-@pytest.fixture
-def settings(environment: dict[str, str]) -> Settings:
-    return load_settings(environment)
+def settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """In the environment, so that a process that is to die has the same."""
+    own = {"RAG_DATA_DIR": str(data_dir), "RAG_INDEX": f"t{uuid.uuid4().hex[:12]}"}
+    for name, value in {**SETTINGS, **own}.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
 
 
 @pytest.fixture
@@ -64,16 +62,46 @@ Die = Callable[..., None]
 
 
 @pytest.fixture
+def die(settings: Settings, library: list[Path]) -> Die:
+    """Runs an ingest of the library that is killed at a step of its second file."""
+
+    def run(step: str, *, engine: bool) -> None:
+        command = [sys.executable, "-m", "tests.crash.dying", DYING, step, "engine" if engine else "alone"]
+        ran = subprocess.run(
+            [*command, *library], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+
+    return run
+
+
+def write(path: Path, edition: str) -> Path:
+    whales = "about whales " * 8
+    path.write_text(
+        "\n\n".join(f"Passage {n} of {path.stem} in the {edition} edition, {whales}." for n in range(7))
+    )
+    return path
+
+
+async def ingest(pipeline: Pipeline, files: Sequence[Path]) -> dict[str, str]:
+    """What became of each file."""
+    outcomes = {}
+    for file in files:
+        source = Source(file, uri_of(file), file.stat().st_size)
+        outcomes[file.name] = (await pipeline.ingest(source, Placement())).status
+    return outcomes
+
+
 async def state(settings: Settings, name: str) -> Any:
+    """What the doctor says of one thing."""
     (check,) = [check for check in await examine(settings, repair=False) if check.name == name]
     return check.state
 
 
 async def edition(settings: Settings, record: DocumentRecord) -> str:
     text = await FileStore(settings).text(record.id, str(record.version))
-    found = {word for word in ("old", "new") if f"the {word} edition" in text}
-    assert len(found) == 1
-    return found.pop()
+    (found,) = [word for word in ("old", "new") if f"the {word} edition" in text]
+    return found
 
 
 @pytest.mark.parametrize("step", ["before:upsert_chunks", "after:upsert_chunks", "after:make_live"])
@@ -131,12 +159,9 @@ async def test_what_a_killed_run_leaves_behind_is_reported_and_removed(
     async with open_pipeline(settings) as (_, store):
         there = await assert_whole(settings, store, words="whales")
         stored = await store.stored_versions()
-    assert {ident: list(versions) for ident, versions in stored.items()} == {
-        record.id: [record.version] for record in there.values()
-    }
-    files = FileStore(settings)
-    for record in there.values():
-        assert await files.versions(record.id) == [record.version]
+    live = {record.id: [record.version] for record in there.values()}
+    assert {ident: list(versions) for ident, versions in stored.items()} == live
+    assert {ident: await FileStore(settings).versions(ident) for ident in live} == live
 
 
 async def test_the_text_of_a_document_whose_removal_was_killed_is_reported_and_removed(

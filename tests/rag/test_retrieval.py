@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rag.documents import Filters, Reader
 from rag.reranking import Reranker
@@ -76,6 +77,13 @@ async def test_filters_narrow_to_documents_and_collections(library: Library) -> 
     backups = library.records["backups"].id
     by_document = await search("backup leave", EVERYBODY, Filters(document_ids=(backups,)), 10)
     assert {hit.document_id for hit in by_document.hits} == {backups}
+
+
+def test_a_filter_may_be_one_string_and_in_the_singular() -> None:
+    given = Filters.model_validate({"collection": "people", "document_ids": "d", "groups": ["hr"]})
+    assert given == Filters(collections=("people",), document_ids=("d",), groups=("hr",))
+    with pytest.raises(ValidationError, match="given twice"):
+        Filters.model_validate({"collection": "people", "collections": ["wiki"]})
 
 
 async def test_neighbours_are_joined_and_can_be_switched_off(library: Library) -> None:
