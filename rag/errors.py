@@ -17,6 +17,8 @@ CiteboxError
 |-- InvalidRequest           the caller asked for something malformed
 |-- NotFound                 no such document, version or chunk for this reader
 |-- Forbidden                the caller may not do this
+|-- NotReady                 the service is still loading its models
+|-- ClientGone               nobody is left to answer
 `-- AnswerError              no whole answer could be generated
     |-- ClaudeUnavailable    Claude could not be reached or is overloaded
     |-- ClaudeRejected       Claude refused the request (key, model, size)
@@ -127,6 +129,20 @@ class Forbidden(CiteboxError):
     code = "forbidden"
     title = "Not allowed"
     status = 403
+
+
+class NotReady(CiteboxError):
+    code = "starting"
+    title = "The service is starting"
+    status = 503
+
+
+class ClientGone(CiteboxError):
+    """Nobody is left to answer; 499 is what servers log for it."""
+
+    code = "client_closed_request"
+    title = "The client closed the request"
+    status = 499
 
 
 class AnswerError(CiteboxError):

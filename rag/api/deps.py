@@ -12,27 +12,13 @@ from typing import Annotated, Any, Protocol, TypeVar
 from fastapi import Depends, Header, Request
 
 from rag.documents import DocumentRecord, Reader
-from rag.errors import CiteboxError, Forbidden
+from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
 from rag.service import Service
 from rag.settings import Settings
 
 T = TypeVar("T")
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class NotReady(CiteboxError):
-    code = "starting"
-    title = "The service is starting"
-    status = 503
-
-
-class ClientGone(CiteboxError):
-    """Nobody is left to answer; 499 is what servers log for it."""
-
-    code = "client_closed_request"
-    title = "The client closed the request"
-    status = 499
 
 
 class IngestDoor(Protocol):
