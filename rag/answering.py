@@ -25,7 +25,7 @@ from rag.extractive import Scorer, choose_quotes
 from rag.grounding import unmarked
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import Mode, plan
+from rag.routing import Kind, Mode, plan
 from rag.sentences import Span, sentence_spans
 from rag.settings import Settings
 from rag.store import Store
@@ -131,9 +131,12 @@ class Answerer:
         else:
             evidence: Sequence[Evidence] = passages
             if chosen.kind == "synthesis":
-                evidence = await self._read(question, found.hits, draft, watch)
-            async for event in self._generate_or_extract(question, evidence, passages, draft, watch):
-                yield event
+                evidence = await self._read(question, found.hits, draft, watch) or passages
+            # Closed with us and not whenever it is collected: a reader who leaves stops the spending now.
+            answering = self._generate_or_extract(question, chosen.kind, evidence, passages, draft, watch)
+            async with aclosing(answering) as events:
+                async for event in events:
+                    yield event
 
     async def _read(
         self, question: Question, hits: Sequence[Hit], draft: Draft, watch: Stopwatch
@@ -155,6 +158,7 @@ class Answerer:
     async def _generate_or_extract(
         self,
         question: Question,
+        kind: Kind,
         evidence: Sequence[Evidence],
         passages: Sequence[Evidence],
         draft: Draft,
@@ -163,7 +167,7 @@ class Answerer:
         """Claude's answer; where Claude fails before its first word, quoted sentences instead."""
         shown = False
         try:
-            async with aclosing(self._generate(question, evidence, draft, watch)) as events:
+            async with aclosing(self._generate(question, kind, evidence, draft, watch)) as events:
                 async for event in events:
                     shown = True
                     yield event
@@ -176,19 +180,18 @@ class Answerer:
                 yield event
 
     async def _generate(
-        self, question: Question, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
+        self, question: Question, kind: Kind, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
     ) -> AsyncGenerator[AnswerEvent]:
         """Let Claude answer from the evidence; its pointers become checked citations."""
         settings = self._settings
-        fast = draft.route.model == settings.fast_model
-        spans = [sentence_spans(item.parsed.text, item.start, item.end) for item in evidence]
+        spans = await asyncio.to_thread(_sentences, evidence)
         pointers: list[CitationPointer] = []
         events = self._claude.stream(
             model=draft.route.model,
-            system=prompt("answer" if fast else "synthesis"),
+            system=prompt("answer" if kind == "lookup" else "synthesis"),
             results=[_search_result(item, cut) for item, cut in zip(evidence, spans, strict=True) if cut],
             question=question.text,
-            max_tokens=settings.answer_max_tokens if fast else settings.synthesis_max_tokens,
+            max_tokens=settings.answer_max_tokens if kind == "lookup" else settings.synthesis_max_tokens,
         )
         with watch.stage("generate"):
             async with aclosing(events):
@@ -234,6 +237,10 @@ class Answerer:
     def _similarities(self, question: str, sentences: Sequence[str]) -> Sequence[float]:
         vectors = self._embedder.embed_passages(sentences) @ self._embedder.embed_query(question)
         return [float(value) for value in vectors]
+
+
+def _sentences(evidence: Sequence[Evidence]) -> list[list[Span]]:
+    return [sentence_spans(item.parsed.text, item.start, item.end) for item in evidence]
 
 
 def _event(made: Citation | str) -> AnswerEvent:
