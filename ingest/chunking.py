@@ -15,13 +15,19 @@ from rag.documents import Chunk, ParsedDocument, chunk_id_of
 
 Span = tuple[int, int]
 
+CHARACTERS_PER_TOKEN = 8
+"""The longest a token counts for. WordPiece counts an unbroken run of any length as one unknown token."""
 SMALL_SECTION = 0.4
 """A section below this share of the longest chunk is joined with what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunker:
-    """Splits documents into chunks of at most `chunk_tokens`, counted by `count_tokens`."""
+    """Splits documents into chunks of at most `chunk_tokens`, counted by `count_tokens`.
+
+    No chunk is longer than 8 characters a token, so that neither a text without spaces nor one in a script
+    that the model does not know becomes a chunk of any length.
+    """
 
     count_tokens: Callable[[str], int]
     chunk_tokens: int
@@ -52,7 +58,7 @@ class Chunker:
         pending: Span | None = None
         tokens = 0
         for section in pairwise(bounds):
-            size = self.count_tokens(text[slice(*section)])
+            size = self._size(text[slice(*section)])
             small = tokens < self.chunk_tokens * SMALL_SECTION
             if pending is not None and small and tokens + size <= self.chunk_tokens:
                 pending = (pending[0], section[1])
@@ -81,7 +87,7 @@ class Chunker:
             yield section[0] + found, section[0] + cursor
 
     def _pieces(self, body: str) -> list[str]:
-        if self.count_tokens(body) <= self.chunk_tokens:
+        if self._size(body) <= self.chunk_tokens:
             return [body]
         from llama_index.core.node_parser import SentenceSplitter
 
@@ -89,6 +95,13 @@ class Chunker:
             chunk_size=self.chunk_tokens,
             chunk_overlap=0,
             paragraph_separator="\n\n",
-            tokenizer=lambda piece: [0] * self.count_tokens(piece),
+            tokenizer=lambda piece: [0] * self._size(piece),
         )
         return splitter.split_text(body)
+
+    def _size(self, text: str) -> int:
+        """Tokens of `text`; what is too long by its characters alone is not tokenized at all."""
+        by_characters = -(-len(text) // CHARACTERS_PER_TOKEN)
+        if by_characters > self.chunk_tokens:
+            return by_characters
+        return max(by_characters, self.count_tokens(text))

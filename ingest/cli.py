@@ -223,10 +223,11 @@ def _find(records: list[DocumentRecord], wanted: str) -> DocumentRecord:
     """The one document that a person means by `wanted`."""
     from pathlib import Path
 
-    path = str(Path(wanted).absolute())
+    from ingest.sources import uri_of
+
     for matches in (
         [r for r in records if wanted in (r.id, r.uri)],
-        [r for r in records if r.uri == f"file://{path}"],
+        [r for r in records if r.uri == uri_of(Path(wanted))],
         [r for r in records if r.name == wanted],
     ):
         if len(matches) == 1:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import logging
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,11 +33,13 @@ from rag.documents import (
     utc_now,
 )
 from rag.embedding import Embedder
-from rag.errors import CiteboxError, NoTextFound, SourceUnreadable
+from rag.errors import CiteboxError, ModelUnavailable, NoTextFound, SourceError, SourceUnreadable, StoreError
 from rag.settings import Settings
 from rag.sparse import encode_passage
 from rag.store import Store
 from rag.store.files import FileStore
+
+log = logging.getLogger(__name__)
 
 FORMAT = "1"
 """Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
@@ -92,43 +96,50 @@ class Pipeline:
         A failure is an outcome, recorded with its reason; the old version, if any, goes on answering.
 
         Raises:
-            StoreError: the store is out of reach, which would fail every further document as well.
+            StoreError, ModelUnavailable: every further document would fail of it as well.
         """
         document_id = document_id_of(source.uri)
         async with self.lock(document_id):
             old = await self._store.record(document_id)
-            try:
-                before = source.path.stat()
-                sha256 = await asyncio.to_thread(hash_file, source.path)
-            except OSError as error:
-                return Outcome(
-                    str(source.path), "failed", document_id, reason=f"cannot be read: {error.strerror}"
-                )
             placement = wanted.after(old)
-            version = self.version_of(sha256, placement)
-            if old is not None and old.state == "ready" and old.version == version:
-                return _outcome(source, "unchanged", old)
             try:
-                parsed = await self._parser.parse(source.path, source.name)
-                chunks = await asyncio.to_thread(self._chunker().chunk, parsed, document_id, version)
-                if not chunks:
-                    raise NoTextFound("there is no text in it")
-                if not _same(before, source.path):
-                    raise SourceUnreadable("it changed while it was being read", remedy="add it again")
-                record = _record(source, parsed, len(chunks), version, sha256, placement)
-            except CiteboxError as error:
-                await self._store.put_record(_failed(source, sha256, placement, old, str(error)))
-                return Outcome(str(source.path), "failed", document_id, reason=str(error), error=error)
-            await self._files.save(
-                document_id, version, original=source.path, suffix=source.path.suffix, parsed=parsed
-            )
-            await self._write(record, chunks, on_chunks)
-            await self._store.make_live(record)
-            await self._store.remove_other_versions(document_id, version)
-            for other in await self._files.versions(document_id):
-                if other != version:
-                    await self._files.remove_version(document_id, other)
+                sha256 = await asyncio.to_thread(hash_file, source.path)
+                version = self.version_of(sha256, placement)
+                if old is not None and old.state == "ready" and old.version == version:
+                    return _outcome(source, "unchanged", old)
+                record = await self._replace(source, document_id, placement, on_chunks)
+            except (StoreError, ModelUnavailable):
+                raise
+            except Exception as error:
+                failure = _as_ours(error)
+                await self._store.put_record(_failed(source, placement, old, str(failure)))
+                return Outcome(str(source.path), "failed", document_id, reason=str(failure), error=failure)
             return _outcome(source, "changed" if old and old.version else "new", record)
+
+    async def _replace(
+        self, source: Source, document_id: str, placement: Placed, on_chunks: OnChunks
+    ) -> DocumentRecord:
+        """Write a new version, make it live, then remove the others."""
+        with tempfile.TemporaryDirectory(prefix="citebox-") as folder:
+            # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
+            original = Path(folder) / f"original{source.path.suffix}"
+            sha256 = await asyncio.to_thread(_copy, source.path, original)
+            version = self.version_of(sha256, placement)
+            parsed = await self._parser.parse(original, source.name)
+            chunks = await asyncio.to_thread(self._chunker().chunk, parsed, document_id, version)
+            if not chunks:
+                raise NoTextFound("there is no text in it")
+            await self._files.save(
+                document_id, version, original=original, suffix=original.suffix, parsed=parsed
+            )
+        record = _record(source, parsed, len(chunks), version, sha256, placement)
+        await self._write(record, chunks, on_chunks)
+        await self._store.make_live(record)
+        await self._store.remove_other_versions(document_id, version)
+        for other in await self._files.versions(document_id):
+            if other != version:
+                await self._files.remove_version(document_id, other)
+        return record
 
     async def remove(self, document_id: str) -> None:
         """Take a document out: its record first, so that no reader meets a part of it."""
@@ -186,12 +197,21 @@ class Pipeline:
             on_chunks(first + len(part), len(chunks))
 
 
-def _same(before: os.stat_result, path: Path) -> bool:
+def _copy(path: Path, copy: Path) -> str:
+    """Copy a file; returns the sha256 of the copy."""
     try:
-        after = path.stat()
-    except OSError:
-        return False
-    return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+        shutil.copyfile(path, copy)
+    except OSError as error:
+        raise SourceUnreadable(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+    return hash_file(copy)
+
+
+def _as_ours(error: Exception) -> CiteboxError:
+    """A fault of one document in words, whatever raised it; the log has the rest."""
+    if isinstance(error, CiteboxError):
+        return error
+    log.error("a document could not be ingested", exc_info=error)
+    return SourceError(f"ingesting it failed: {type(error).__name__}: {error}")
 
 
 def searchable_text(title: str, chunk: Chunk) -> str:
@@ -221,9 +241,7 @@ def _record(
     )
 
 
-def _failed(
-    source: Source, sha256: str, placement: Placed, old: DocumentRecord | None, reason: str
-) -> DocumentRecord:
+def _failed(source: Source, placement: Placed, old: DocumentRecord | None, reason: str) -> DocumentRecord:
     """The record of a failure; whatever version was live stays so, under its own rights."""
     if old is not None and old.version is not None:
         return old.model_copy(update={"state": "failed", "failure": reason})
@@ -234,7 +252,7 @@ def _failed(
         version=None,
         state="failed",
         failure=reason,
-        sha256=sha256,
+        sha256="",
         media_type="application/octet-stream",
         collection=placement.collection,
         groups=placement.groups,

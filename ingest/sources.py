@@ -12,7 +12,6 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from ingest.parsing.formats import SUPPORTED, extension_of
@@ -24,7 +23,7 @@ _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "CVS", "__MACOSX", 
 _GLOB = re.compile(r"[*?\[]")
 # Control, direction and invisible characters: a name is shown to people, who must see what it is.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_LOOKS_ESCAPED = re.compile(r"%(?=[0-9A-Fa-f]{2})")
+_LOOKS_ESCAPED = re.compile(r"\\(?=x[0-9A-F]{2})")
 
 
 @dataclass(frozen=True)
@@ -35,19 +34,8 @@ class Source:
     uri: str
     size: int
 
-    @cached_property
-    def sha256(self) -> str:
-        """The hash of the content, read when first asked for.
-
-        Raises:
-            SourceUnreadable: the file cannot be read.
-        """
-        return hash_file(self.path)
-
-    @property
-    def name(self) -> str:
-        """The file name by which the format is told, which an upload's path does not have."""
-        return self.uri.rsplit("/", 1)[-1]
+    name: str
+    """The file name by which the format is told: that of a link, not of what it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +99,8 @@ def source_from_upload(filename: str, data_path: Path, collection: str) -> Sourc
         size = data_path.stat().st_size
     except OSError as error:
         raise SourceUnreadable(_cannot_be_read(error)) from error
-    return Source(path=data_path, uri=f"upload://{collection}/{safe_name(filename)}", size=size)
+    name = safe_name(filename)
+    return Source(path=data_path, uri=f"upload://{collection}/{name}", size=size, name=name)
 
 
 def safe_name(filename: str) -> str:
@@ -129,17 +118,17 @@ def safe_name(filename: str) -> str:
 
 
 def uri_of(path: Path) -> str:
-    """`file://` and the absolute path as it reads; only what cannot be shown is percent-encoded.
+    """`file://` and the absolute path as it reads; only what cannot be shown is written as `\\x0A`.
 
     Symbolic links in the folders are resolved, so that one file has one identity.
     """
     real = os.path.realpath(path)
-    # A percent sign stays as it is, unless it would read as such an escape: two files, two identities.
-    return "file://" + _UNSAFE.sub(_escaped, _LOOKS_ESCAPED.sub("%25", real))
+    # A backslash stays as it is, unless it would read as such an escape: two files, two identities.
+    return "file://" + _UNSAFE.sub(_escaped, _LOOKS_ESCAPED.sub(r"\\x5C", real))
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
+    return "".join(f"\\x{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
 
 
 def _named_by(argument: str) -> Iterator[tuple[Path, bool] | SourceFailure]:
@@ -173,9 +162,10 @@ def _named_by_pattern(argument: str) -> Iterator[tuple[Path, bool] | SourceFailu
         yield SourceFailure(_shown(argument), "matches no file", SourceUnreadable.code)
     parts = Path(os.path.expanduser(argument)).parts
     fixed = next(index for index, part in enumerate(parts) if _GLOB.search(part))
+    base = os.path.abspath(Path(*parts[:fixed]))
     for file in files:
         # `*.pdf` asks for these files, `*` for whatever there is.
-        if not _in_skipped_folder(file, fixed):
+        if not _in_skipped_folder(file, fixed) and _leads_within(file, base):
             yield file, bool(extension_of(argument)) and not _GLOB.search(extension_of(argument))
     if "**" not in argument:
         for folder in folders:
@@ -204,6 +194,13 @@ def _is_within(path: Path, root: str) -> bool:
         return True
     real = os.path.realpath(path)
     return os.path.exists(real) and os.path.commonpath([real, root]) == root
+
+
+def _leads_within(path: Path, base: str) -> bool:
+    """Whether no link below `base`, of the file or of a folder above it, leads out of it or round in it."""
+    root = os.path.realpath(base)
+    written_out = os.path.normpath(os.path.join(root, os.path.relpath(os.path.abspath(path.parent), base)))
+    return os.path.realpath(path.parent) == written_out and _is_within(path, root)
 
 
 def _is_skipped(name: str) -> bool:
@@ -245,7 +242,7 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
         return SourceFailure(_shown(path), str(error), error.code)
     except OSError as error:
         return SourceFailure(_shown(path), _cannot_be_read(error), SourceUnreadable.code)
-    return Source(path=path, uri=uri_of(path), size=status.st_size)
+    return Source(path=path, uri=uri_of(path), size=status.st_size, name=path.name)
 
 
 def _kind(mode: int) -> str:

@@ -55,6 +55,9 @@ class ParserProcess:
         try:
             work = asyncio.wrap_future(pool.submit(_parse, str(path), name))
             return await asyncio.wait_for(work, self._seconds)
+        except asyncio.CancelledError:
+            self._kill()  # or the next file would wait for this one
+            raise
         except TimeoutError:
             self._kill()
             raise SourceDamaged(f"reading it took more than {self._seconds:.0f} s and was given up") from None
@@ -92,7 +95,8 @@ def _limit() -> None:
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, hard))
+    limit = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     os.nice(5)
 
 

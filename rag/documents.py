@@ -7,8 +7,10 @@ text, end exclusive. All pages are 1-based. Nothing here does I/O.
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -54,7 +56,7 @@ class Heading:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParsedDocument:
     """The text of one file, with its pages and headings; `text` is what every offset refers to."""
 
@@ -70,23 +72,32 @@ class ParsedDocument:
 
     def page_at(self, offset: int) -> int | None:
         """The page that holds the character at `offset`; None when the format has no pages."""
-        found: int | None = None
-        for page in self.pages:
-            if page.start > offset:
-                break
-            found = page.number
-        return found
+        index = bisect_right(self._page_starts, offset)
+        return self.pages[index - 1].number if index else None
 
     def heading_path_at(self, offset: int) -> tuple[str, ...]:
         """The titles of the headings that enclose `offset`, outermost first."""
-        path: list[Heading] = []
+        index = bisect_right(self._heading_starts, offset)
+        return self._heading_paths[index - 1] if index else ()
+
+    @cached_property
+    def _page_starts(self) -> list[int]:
+        return [page.start for page in self.pages]
+
+    @cached_property
+    def _heading_starts(self) -> list[int]:
+        return [heading.start for heading in self.headings]
+
+    @cached_property
+    def _heading_paths(self) -> list[tuple[str, ...]]:
+        paths: list[tuple[str, ...]] = []
+        open_headings: list[Heading] = []
         for heading in self.headings:
-            if heading.start > offset:
-                break
-            while path and path[-1].level >= heading.level:
-                path.pop()
-            path.append(heading)
-        return tuple(h.title for h in path)
+            while open_headings and open_headings[-1].level >= heading.level:
+                open_headings.pop()
+            open_headings.append(heading)
+            paths.append(tuple(one.title for one in open_headings))
+        return paths
 
 
 # ---------------------------------------------------------------- what is stored
@@ -156,7 +167,7 @@ class DocumentRecord(_Wire):
     version: str | None = Field(description="The live version; null when no version was ever ready.")
     state: State
     failure: str | None = Field(default=None, description="Why the last ingest failed.")
-    sha256: str = Field(description="Of the original bytes of the live version.")
+    sha256: str = Field(description="Of the original bytes of the live version; empty when there is none.")
     media_type: str
     collection: str = "default"
     groups: tuple[str, ...] = (EVERYONE,)

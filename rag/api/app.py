@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -16,6 +17,8 @@ from rag.api.guard import Guard
 from rag.errors import CiteboxError
 from rag.service import open_service
 from rag.settings import Settings
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """Questions to your own documents, answered with citations that can be checked.
 
@@ -76,6 +79,9 @@ async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
             await ends.wait()
     except CiteboxError as error:
         runtime.failure = error
+    except Exception as error:
+        log.exception("the service could not be opened")
+        runtime.failure = CiteboxError(f"the service could not be opened: {type(error).__name__}: {error}")
     finally:
         runtime.settled.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rag.answering import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.api.deps import ReaderDep, ServiceDep, unless_hung_up
-from rag.api.problems import problem_of, request_id, responses
+from rag.api.problems import problem_of, request_id, responses, unforeseen
 from rag.documents import Answer, Filters, SearchResult
 from rag.errors import CiteboxError
 from rag.routing import Mode
 from rag.service import Service
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
@@ -112,8 +115,10 @@ async def _events(service: Service, question: Question, ident: str) -> AsyncIter
             async for event in events:
                 yield _encoded(event)
     except CiteboxError as error:
-        problem = problem_of(error, ident).model_dump_json(exclude_none=True)
-        yield format_sse_event(data_str=problem, event="error")
+        yield _sse("error", problem_of(error, ident))
+    except Exception:
+        log.exception("unforeseen error", extra={"request_id": ident})
+        yield _sse("error", unforeseen(ident))
 
 
 def _encoded(event: AnswerEvent) -> bytes:
@@ -138,4 +143,4 @@ class _Delta(BaseModel):
 
 
 def _sse(name: str, payload: BaseModel) -> bytes:
-    return format_sse_event(data_str=payload.model_dump_json(), event=name)
+    return format_sse_event(data_str=payload.model_dump_json(exclude_none=name == "error"), event=name)

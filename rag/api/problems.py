@@ -17,6 +17,8 @@ from rag.errors import CiteboxError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CODES = {413: "too_large"}
+"""Statuses whose phrase differs between versions of Python."""
 
 
 class Problem(BaseModel):
@@ -88,26 +90,29 @@ def install(app: FastAPI) -> None:
             title=phrase,
             status=error.status_code,
             detail=str(error.detail),
-            code=phrase.lower().replace(" ", "_"),
+            code=CODES.get(error.status_code) or phrase.lower().replace(" ", "_"),
             request_id=request_id(request),
         )
         return _reply(problem, headers=dict(error.headers or {}))
 
     @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+    async def not_ours(request: Request, error: Exception) -> JSONResponse:
         ident = request_id(request)
         log.exception("unforeseen error", extra={"request_id": ident})
-        return _reply(
-            Problem(
-                title="Something went wrong",
-                status=500,
-                detail="The service met an error of its own; its log has the details.",
-                code="internal_error",
-                request_id=ident,
-            ),
-            # Starlette answers these outside of all middleware, so the guard's headers are not on them.
-            headers={"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"},
-        )
+        # Starlette answers these outside of all middleware, so the guard's headers are not on them.
+        headers = {"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"}
+        return _reply(unforeseen(ident), headers=headers)
+
+
+def unforeseen(ident: str) -> Problem:
+    """A fault of our own: what it was is for the log alone."""
+    return Problem(
+        title="Something went wrong",
+        status=500,
+        detail="The service met an error of its own; its log has the details.",
+        code="internal_error",
+        request_id=ident,
+    )
 
 
 def request_id(request: Request) -> str:

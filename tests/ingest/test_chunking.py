@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunking import Chunker
-from rag.documents import Chunk, ParsedDocument, chunk_id_of
+from ingest.chunking import CHARACTERS_PER_TOKEN, Chunker
+from rag.documents import Chunk, Heading, ParsedDocument, chunk_id_of
 from tests.fakes import parsed
 
 DOCUMENT_ID = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11"
@@ -72,6 +72,23 @@ def test_any_text_can_be_cut_out_again(paragraphs: list[str], separator: str) ->
     chunks = chunks_of(ParsedDocument("Any", text, "text/plain"), 8)
     assert all(chunk.text == text[chunk.start : chunk.end] for chunk in chunks)
     assert "".join("".join(c.text.split()) for c in chunks) == "".join(text.split())
+
+
+def test_a_run_that_counts_as_one_token_is_cut_by_its_characters() -> None:
+    text = "x" * 20_000 + " tail"
+    chunks = Chunker(lambda piece: len(piece.split()), 40).chunk(
+        ParsedDocument("Run", text, "text/plain"), DOCUMENT_ID, "v1"
+    )
+    assert max(len(chunk.text) for chunk in chunks) <= 40 * CHARACTERS_PER_TOKEN
+    assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
+
+
+def test_many_headings_are_no_burden() -> None:
+    document = ParsedDocument(
+        "Many", "h\n" * 30_000, "text/plain", headings=tuple(Heading(2, "h", 2 * n) for n in range(30_000))
+    )
+    assert document.heading_path_at(59_999) == ("h",)
+    assert all(document.heading_path_at(offset) == ("h",) for offset in range(0, 60_000, 2))
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "x. " * 3000, "\n" * 50 + "z", "日本語の文章です。" * 300])

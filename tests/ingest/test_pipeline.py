@@ -13,7 +13,7 @@ from ingest.report import Outcome
 from ingest.sources import Source, discover
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, Filters, Reader, document_id_of
-from rag.errors import SourceDamaged
+from rag.errors import SourceDamaged, SourceUnreadable
 from rag.settings import Settings
 from rag.sparse import encode_query
 from rag.store import Store, open_store
@@ -129,7 +129,25 @@ async def test_a_file_that_vanishes_is_an_outcome_and_no_error(bench: Bench) -> 
     bench.path.unlink()
     outcome = await bench.pipeline.ingest(source, Placement())
     assert outcome.status == "failed"
-    assert "No such file" in (outcome.reason or "")
+    assert "no such file" in (outcome.reason or "")
+
+
+async def test_a_fault_of_one_document_is_its_outcome_and_not_the_end_of_the_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> str:
+        raise SourceUnreadable("cannot be read: input/output error")
+
+    bench.path.write_text(FIRST, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.pipeline.hash_file", broken)
+        assert (await bench.add()).reason == "cannot be read: input/output error"
+    with monkeypatch.context() as patch:
+        patch.setattr(WordEmbedder, "embed_passages", lambda self, texts: 1 / 0)
+        outcome = await bench.add()
+    assert outcome.status == "failed"
+    assert "ZeroDivisionError" in (outcome.reason or "")
+    assert (await bench.add()).status == "new"
 
 
 async def test_a_parser_that_takes_too_long_fails_its_file_and_not_the_next(tmp_path: Path) -> None:

@@ -102,6 +102,24 @@ def test_links_do_not_lead_out_of_the_folder_nor_around_in_it(tmp_path: Path) ->
     assert len(found(tmp_path / "docs")) == 1
 
 
+def test_a_pattern_does_not_lead_out_of_its_folder_nor_around_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "out" / "secret.md")
+    write(tmp_path / "in" / "deep" / "kept.md")
+    (tmp_path / "in" / "away").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "base").symlink_to(tmp_path / "in")
+    assert names(str(tmp_path / "in" / "**" / "*.md")) == ["kept.md"]
+    assert names(str(tmp_path / "base" / "**" / "*.md")) == ["kept.md"]
+
+
+def test_a_link_that_is_named_keeps_its_own_name_for_the_format(tmp_path: Path) -> None:
+    write(tmp_path / "blob")
+    (tmp_path / "report.txt").symlink_to(tmp_path / "blob")
+    [source] = found(tmp_path / "report.txt")
+    assert isinstance(source, Source)
+    assert source.name == "report.txt"
+
+
 def test_a_file_over_the_limit_fails_with_both_sizes(tmp_path: Path) -> None:
     file = tmp_path / "big.txt"
     with file.open("wb") as out:
@@ -137,8 +155,9 @@ def test_an_empty_file_fails_as_empty(tmp_path: Path) -> None:
 def test_the_uri_reads_as_the_path_and_escapes_only_what_cannot_be_shown(tmp_path: Path) -> None:
     assert uri_of(tmp_path / "50% Größe #1?.txt") == f"file://{tmp_path.resolve()}/50% Größe #1?.txt"
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\n\xff.txt"))
-    assert uri_of(odd).endswith("/a%0A%FF.txt")
-    assert uri_of(tmp_path / "a%0A.txt") != uri_of(tmp_path / "a\n.txt")
+    assert uri_of(odd).endswith("/a\\x0A\\xFF.txt")
+    assert uri_of(tmp_path / r"a\x0A.txt") != uri_of(tmp_path / "a\n.txt")
+    assert uri_of(tmp_path / "My%20Report.txt").endswith("/My%20Report.txt")
     uri_of(odd).encode()
 
 
@@ -147,7 +166,7 @@ def test_a_name_of_any_bytes_is_found_and_can_be_printed(tmp_path: Path) -> None
     [source] = found(tmp_path)
     assert isinstance(source, Source)
     assert source.uri.isprintable()
-    assert source.sha256 == hashlib.sha256(b"words").hexdigest()
+    assert hash_file(source.path) == hashlib.sha256(b"words").hexdigest()
 
 
 def test_hashing_a_vanished_file_is_a_source_error(tmp_path: Path) -> None:
