@@ -9,7 +9,7 @@ QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
-.PHONY: help demo test setup models check screenshots clean
+.PHONY: help demo test setup setup-dev models check apt-install screenshots clean
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -40,17 +40,21 @@ check: setup-dev
 setup: $(VENV)/ready
 setup-dev: $(VENV)/ready-dev
 
-$(BIN)/python:
+$(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Citebox needs Python 3.11 or newer; name one: make demo PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { \
-	  rm -rf $(VENV); echo "Python's venv module is missing: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) --no-print-directory apt-install PACKAGES=python3-venv
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(VENV)/ready: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/made
+	@echo "Installing the packages: 1.5 GB, 3 to 7 minutes the first time"
 	$(PIP) install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/ready-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/ready-dev: pyproject.toml constraints.txt | $(VENV)/made
+	@echo "Installing the packages and the test tools: 3 to 7 minutes the first time"
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/ready
 
@@ -58,10 +62,13 @@ models: $(VENV)/ready
 	$(BIN)/rag models fetch
 
 $(CHROMIUM):
-	@echo "The browser tests need Chromium from Debian's packages: $(APT_PACKAGES)"
+	@$(MAKE) --no-print-directory apt-install PACKAGES="$(APT_PACKAGES)"
+
+apt-install:
+	@echo "Installing Debian's packages: $(PACKAGES)"
 	@as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	$$as_root apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $(APT_PACKAGES) >/dev/null
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
 
 screenshots: setup-dev models $(CHROMIUM)
 	CITEBOX_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser -k screenshot

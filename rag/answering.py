@@ -14,6 +14,7 @@ from rag.claude import (
     Finished,
     SearchResult,
     SectionEnd,
+    Spent,
     TextDelta,
     prompt,
 )
@@ -206,8 +207,11 @@ class Answerer:
                             for made in draft.cite(_places(pointers, evidence, spans)):
                                 yield _event(made)
                             pointers.clear()
-                        case Finished(usage, usd, reached_limit):
-                            draft.account(usage, usd, reached_limit)
+                        case Spent(usage, usd):
+                            draft.account(usage, usd)
+                        case Finished(reached_limit):
+                            if reached_limit:
+                                draft.add_notice("The answer reached its length limit and stops early.")
             if rest := draft.text.finish():
                 yield Delta(rest)
         yield Done(draft.whole() if draft.citations.all else draft.uncited())

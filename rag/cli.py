@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from rag.errors import SettingsError
 from rag.terminal import (
     FAILED,
     busy,
@@ -54,7 +55,9 @@ CollectionOption = Annotated[
 @app.command(epilog="Examples:\n\n  rag serve\n\n  RAG_PORT=9000 rag serve")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: RAG_HOST]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on. [default: RAG_PORT]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on. [default: RAG_PORT]")
+    ] = None,
 ) -> None:
     """Serve the search page at / and the HTTP API at /v1, until Ctrl-C."""
     from rag.api.server import serve as serve_http
@@ -129,10 +132,14 @@ def search(
 @app.command(epilog="Example:\n\n  rag doctor --json | jq '.[] | select(.state != \"OK\")'")
 def doctor(json: JsonOption = False) -> None:
     """Check each thing that can be wrong: OK, WARN or FAIL, and the remedy. Exit code 1 on FAIL."""
-    from rag.doctor import examine, print_checks
+    from rag.doctor import examine, print_checks, unusable
+    from rag.settings import load_settings
 
-    settings = settings_or_exit()
     quiet_libraries()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(print_checks([unusable(error)], as_json=json))
     sys.exit(print_checks(run(lambda: examine(settings)), as_json=json))
 
 

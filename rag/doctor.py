@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rag.errors import CiteboxError
+from rag.errors import CiteboxError, SettingsError
 from rag.models import catalogue, is_built_in, model_dimension, verify
 from rag.settings import Settings
 from rag.store import open_store
@@ -39,6 +39,11 @@ async def examine(settings: Settings) -> list[Check]:
     checks = [_python(), _data_dir(settings), *[check async for check in _models(settings)]]
     checks += [await _store(settings), _claude(settings), _port(settings), _exposure(settings)]
     return checks
+
+
+def unusable(error: SettingsError) -> Check:
+    """Without settings nothing else can be looked at."""
+    return Check(name="settings", state="FAIL", detail=error.detail, remedy=error.remedy)
 
 
 def print_checks(checks: list[Check], *, as_json: bool) -> int:

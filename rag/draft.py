@@ -50,17 +50,17 @@ class Draft:
         if markers:
             yield self.text.mark(sorted(markers))
 
-    def account(self, usage: Usage, usd: float, reached_limit: bool) -> None:
-        """Book what Claude's reply cost."""
-        self._usage, self._usd = usage, usd
-        if reached_limit:
-            self.add_notice("The answer reached its length limit and stops early.")
+    def account(self, usage: Usage, usd: float | None) -> None:
+        """Book what the request to Claude cost."""
+        self._usage, self._usd = usage, usd or 0.0
+        if usd is None:
+            self.add_notice(f"The price of {self.route.model} is not known (RAG_PRICES_FILE).")
 
     def add_notice(self, notice: str) -> None:
         self.notice = f"{self.notice} {notice}" if self.notice else notice
 
     def fall_back(self, error: AnswerError) -> None:
-        """Go on without Claude: what it had begun is dropped."""
+        """Go on without Claude: what it had begun is dropped; what it cost stays on the bill."""
         self.route = Route(model=EXTRACTIVE, reason="Claude gave no whole answer, so sentences are quoted.")
         self.text, self.citations, self.notice = MarkedText(), Citations(), None
         self.add_notice(f"{error.detail[:1].upper()}{error.detail[1:]}.")

@@ -15,6 +15,7 @@ CiteboxError
 |   |-- SourceDamaged
 |   `-- NoTextFound
 |-- InvalidRequest           the caller asked for something malformed
+|-- TooLarge                 the request's body is longer than any may be
 |-- NotFound                 no such document, version or chunk for this reader
 |-- Forbidden                the caller may not do this
 |-- NotReady                 the service is still loading its models
@@ -117,6 +118,12 @@ class InvalidRequest(CiteboxError):
     code = "invalid_request"
     title = "The request is not valid"
     status = 422
+
+
+class TooLarge(CiteboxError):
+    code = "too_large"
+    title = "The request is too large"
+    status = 413
 
 
 class NotFound(CiteboxError):

@@ -114,12 +114,14 @@ class Settings(BaseSettings):
         default="claude-sonnet-5-5", description="Model for whole documents and synthesis."
     )
     answer_max_tokens: int = Field(default=1024, ge=64, le=64000, description="Longest fast answer.")
-    synthesis_max_tokens: int = Field(default=8192, ge=256, le=64000, description="Longest synthesis.")
+    synthesis_max_tokens: int = Field(
+        default=16_000, ge=256, le=64000, description="Longest synthesis, the model's thinking included."
+    )
     synthesis_input_tokens: int = Field(
         default=200_000, ge=1000, le=900_000, description="Most document text one synthesis may read."
     )
     claude_timeout: float = Field(
-        default=30.0, gt=0, description="Seconds of silence after which a Claude request is given up."
+        default=60.0, gt=0, description="Seconds of silence after which a Claude request is given up."
     )
     prices_file: Path | None = Field(
         default=None, description="TOML file that replaces the built-in table of model prices."
@@ -183,7 +185,7 @@ def load_settings() -> Settings:
     try:
         return Settings(**_file_values())
     except ValidationError as error:
-        raise SettingsError(_explain(error), remedy="see `rag doctor` and the table in README.md") from None
+        raise SettingsError(_explain(error), remedy="see the table of settings in README.md") from None
 
 
 def _file_values() -> dict[str, Any]:
@@ -206,7 +208,7 @@ def _file_values() -> dict[str, Any]:
 
 def _nearest(key: str, known: set[str]) -> str:
     close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"did you mean {close[0]}?" if close else "remove it; `rag doctor` lists the settings"
+    return f"did you mean {close[0]}?" if close else "remove it; README.md lists the settings"
 
 
 def _explain(error: ValidationError) -> str:

@@ -67,7 +67,7 @@ async def _choose(
     question: str, hits: Sequence[Hit], reader: Reader, filters: Filters, store: Store
 ) -> list[DocumentRecord]:
     """Documents the filters name, else those the question names, else those the best hits lie in."""
-    visible = [record for record in await store.visible_records(reader) if _admits(filters, record)]
+    visible = await store.visible_records(reader, filters)
     if filters.document_ids:
         return visible
     named = [record for record in visible if names(question, record)]
@@ -89,11 +89,3 @@ def names(question: str, record: DocumentRecord) -> bool:
         if wanted and wanted <= asked and (len(wanted) > 1 or len(next(iter(wanted))) > 4):
             return True
     return False
-
-
-def _admits(filters: Filters, record: DocumentRecord) -> bool:
-    return (
-        (not filters.document_ids or record.id in filters.document_ids)
-        and (not filters.collections or record.collection in filters.collections)
-        and (not filters.groups or bool(set(filters.groups) & set(record.groups)))
-    )

@@ -42,15 +42,20 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "Inter
     except CiteboxError as error:
         fail(error, FAILED)
     except KeyboardInterrupt:
-        err.print(f"[yellow]{escape(interrupted)}[/]")
+        err.print(f"[yellow]{plain(interrupted)}[/]")
         sys.exit(INTERRUPTED)
 
 
 def fail(error: CiteboxError, code: int) -> NoReturn:
-    err.print(f"[red]Error:[/] {escape(error.detail)}")
-    if error.remedy:
-        err.print(f"  {escape(error.remedy)}")
+    say(error)
     sys.exit(code)
+
+
+def say(error: CiteboxError) -> None:
+    """One line for what happened and one for the remedy. An error may quote a document's or file's name."""
+    err.print(f"[red]Error:[/] {plain(error.detail)}")
+    if error.remedy:
+        err.print(f"  {plain(error.remedy)}")
 
 
 def print_json(value: Any) -> None:

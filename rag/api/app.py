@@ -12,7 +12,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from rag.api import ask, documents, health, pages, problems
-from rag.api.deps import LOOPBACK, Runtime
+from rag.api.deps import Runtime
 from rag.api.guard import Guard
 from rag.errors import CiteboxError
 from rag.service import open_service
@@ -52,18 +52,12 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
     )
     app.state.runtime = runtime
-    app.add_middleware(Guard, hosts=_hosts(settings))
+    app.add_middleware(Guard, settings=settings)
     problems.install(app)
     for routes in (ask.router, documents.router, health.router, pages.router):
         app.include_router(routes)
     _describe_problems(app)
     return app
-
-
-def _hosts(settings: Settings) -> frozenset[str]:
-    """The host names to answer for; a page that rebinds its DNS to us is known by its own."""
-    named = frozenset(settings.allowed_hosts)
-    return named or (LOOPBACK if settings.host in LOOPBACK else frozenset())
 
 
 async def _live(runtime: Runtime, ends: asyncio.Event) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
 from rag.documents import DocumentRecord, Reader
 from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
@@ -19,6 +19,8 @@ from rag.settings import Settings
 T = TypeVar("T")
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""What a proxy adds: behind one, a request from this machine may be anybody's."""
 
 
 class IngestDoor(Protocol):
@@ -80,18 +82,29 @@ def get_door(runtime: RuntimeDep, service: ServiceDep) -> IngestDoor:
 DoorDep = Annotated[IngestDoor, Depends(get_door)]
 
 
-def may_write(runtime: RuntimeDep, authorization: Annotated[str | None, Header()] = None) -> None:
-    """Adding and removing documents: by the admin key where one is set, else from this machine only."""
-    key = runtime.settings.admin_key
-    if key is not None:
-        given = (authorization or "").removeprefix("Bearer ").encode()
-        if not secrets.compare_digest(given, key.get_secret_value().encode()):
+def check_write(settings: Settings, headers: Mapping[str, str]) -> None:
+    """Adding and removing documents: by the admin key where one is set, else from this machine only.
+
+    Raises:
+        Forbidden: the key is missing or wrong, or the request may come from another machine.
+    """
+    if settings.admin_key is not None:
+        given = headers.get("authorization", "").removeprefix("Bearer ").encode()
+        if not secrets.compare_digest(given, settings.admin_key.get_secret_value().encode()):
             raise Forbidden("this needs the admin key", remedy="send it as `Authorization: Bearer …`")
-    elif runtime.settings.host not in LOOPBACK:
+    elif (
+        settings.host not in LOOPBACK
+        or not set(settings.allowed_hosts) <= LOOPBACK
+        or any(name in headers for name in FORWARDED)
+    ):
         raise Forbidden(
             "documents cannot be changed over the network without an admin key",
             remedy="set RAG_ADMIN_KEY on the service and send it as `Authorization: Bearer …`",
         )
+
+
+def may_write(runtime: RuntimeDep, request: Request) -> None:
+    check_write(runtime.settings, request.headers)
 
 
 MayWrite = Depends(may_write)

@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from rag.errors import CiteboxError
+from rag.errors import CiteboxError, TooLarge
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-CODES = {413: "too_large"}
+CODES = {TooLarge.status: TooLarge.code}
 """Statuses whose phrase differs between versions of Python."""
 
 

@@ -11,7 +11,7 @@ from rag.api.app import create_app
 from rag.api.deps import Runtime
 from rag.errors import CiteboxError, SettingsError
 from rag.settings import Settings
-from rag.terminal import FAILED, err, plain
+from rag.terminal import FAILED, err, say
 
 GRACE_SECONDS = 5
 
@@ -21,7 +21,7 @@ def serve(settings: Settings) -> int:
     try:
         listener = _listen(settings)
     except CiteboxError as error:
-        _say(error)
+        say(error)
         return FAILED
     app = create_app(settings)
     config = uvicorn.Config(
@@ -31,7 +31,7 @@ def serve(settings: Settings) -> int:
     runtime: Runtime = app.state.runtime
     asyncio.run(_serve(server, listener, runtime))
     if runtime.failure is not None:
-        _say(runtime.failure)
+        say(runtime.failure)
         return FAILED
     return 0
 
@@ -70,9 +70,3 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
     listener.listen(128)
     return listener
-
-
-def _say(error: CiteboxError) -> None:
-    err.print(f"[red]Error:[/] {plain(error.detail)}")
-    if error.remedy:
-        err.print(f"  {plain(error.remedy)}")

@@ -6,6 +6,7 @@ from rag.claude.client import (
     Finished,
     SearchResult,
     SectionEnd,
+    Spent,
     StreamEvent,
     TextDelta,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Finished",
     "SearchResult",
     "SectionEnd",
+    "Spent",
     "StreamEvent",
     "TextDelta",
     "Usage",

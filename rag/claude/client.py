@@ -6,10 +6,9 @@ https://docs.claude.com/en/api/messages-streaming, https://docs.claude.com/en/do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.claude.prices import Usage, cost, load_prices
 from rag.errors import AnswerCutOff, AnswerRefused, CiteboxError, ClaudeRejected, ClaudeUnavailable
@@ -18,6 +17,8 @@ from rag.settings import Settings
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic.types import RawMessageStreamEvent, SearchResultBlockParam
+
+T = TypeVar("T")
 
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
@@ -42,15 +43,21 @@ class SectionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The whole answer has come."""
+class Spent:
+    """What the request has cost, also when it failed; dollars are None for a model of unknown price."""
 
     usage: Usage
-    usd: float
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The whole answer has come, or as much of it as its length limit allows."""
+
     reached_limit: bool
 
 
-StreamEvent = TextDelta | CitationPointer | SectionEnd | Finished
+StreamEvent = TextDelta | CitationPointer | SectionEnd | Spent | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +90,9 @@ class ClaudeClient:
             AnswerRefused: the model declined.
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
         """
-        async with aclosing(self._events(model, system, results, question, max_tokens)) as events:
-            while True:
-                try:
-                    # What counts is Claude's silence, retries included; not the reader's pace, nor the
-                    # length of a synthesis that is coming along.
-                    async with asyncio.timeout(self._settings.claude_timeout):
-                        event = await anext(events)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    raise ClaudeUnavailable(
-                        f"Claude was silent for more than {self._settings.claude_timeout:.0f} s",
-                        remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
-                    ) from None
-                yield event
-
-    async def close(self) -> None:
-        if self._sdk is not None:
-            await self._sdk.close()
-
-    async def _events(
-        self, model: str, system: str, results: Sequence[SearchResult], question: str, max_tokens: int
-    ) -> AsyncGenerator[StreamEvent]:
-        import anthropic
-
         tally = _Tally()
         try:
-            raw = await self._client().messages.create(
+            request = self._client().messages.create(
                 model=model,
                 max_tokens=max_tokens,
                 system=[{"type": "text", "text": system}],
@@ -120,27 +102,53 @@ class ClaudeClient:
                 stream=True,
                 **self._thinking(model),
             )
-            async with raw:
-                async for event in raw:
+            async with await self._heard(request) as raw:
+                events = aiter(raw)
+                while (event := await self._heard(anext(events, None))) is not None:
                     for ours in tally.take(event):
                         yield ours
-        except anthropic.APIError as error:
-            raise _translated(error, tally.begun) from error
-        except (ConnectionError, OSError) as error:
-            raise AnswerCutOff("the connection to Claude broke off in the middle of the answer") from error
+            tally.check()
         except Exception as error:
-            # httpx2, on which the SDK is built, lets a dropped connection through as its own type.
-            if type(error).__module__.startswith(("httpx2", "httpcore2")):
-                raise AnswerCutOff(
-                    "the connection to Claude broke off in the middle of the answer"
-                ) from error
-            raise
-        yield tally.finish(lambda usage: cost(self._prices, model, usage))
+            failure = self._failure(error, begun=tally.begun)
+            if tally.usage.prompt_tokens:
+                yield Spent(tally.usage, cost(self._prices, model, tally.usage))
+            raise failure from error
+        yield Spent(tally.usage, cost(self._prices, model, tally.usage))
+        yield Finished(tally.reached_limit)
+
+    async def close(self) -> None:
+        if self._sdk is not None:
+            await self._sdk.close()
+
+    async def _heard(self, word: Awaitable[T]) -> T:
+        """The next word from Claude, thinking included. The reader's pace and the length do not count."""
+        async with asyncio.timeout(self._settings.claude_timeout):
+            return await word
+
+    def _failure(self, error: Exception, *, begun: bool) -> Exception:
+        """What went wrong, as ours; an error that is not Claude's doing comes back as it is."""
+        import anthropic
+
+        if isinstance(error, TimeoutError):
+            return ClaudeUnavailable(
+                f"Claude was silent for more than {self._settings.claude_timeout:.0f} s",
+                remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
+            )
+        if isinstance(error, anthropic.APIError):
+            return _translated(error, begun)
+        # httpx2, on which the SDK is built, lets a dropped connection through as its own type.
+        if isinstance(error, OSError) or type(error).__module__.startswith(("httpx2", "httpcore2")):
+            return AnswerCutOff("the connection to Claude broke off in the middle of the answer")
+        return error
 
     def _thinking(self, model: str) -> dict[str, Any]:
-        """Thinking off where the model allows it: it decides the time to the first word of a lookup."""
+        """Thinking off where the model allows it, else less than by default: it costs money and time."""
         known = self._prices.models.get(model)
-        return {"thinking": {"type": "disabled"}} if known and known.thinking_can_be_off else {}
+        if known is None:
+            return {}
+        if known.thinking_can_be_off:
+            return {"thinking": {"type": "disabled"}}
+        return {"output_config": {"effort": "medium"}}
 
     def _client(self) -> AsyncAnthropic:
         if self._sdk is None:
@@ -163,7 +171,7 @@ class _Tally:
     def __init__(self) -> None:
         self.begun = False
         self._kind = ""
-        self._usage = Usage()
+        self.usage = Usage()
         self._stop_reason: str | None = None
         self._stopped = False
 
@@ -186,14 +194,20 @@ class _Tally:
             self._stopped = True
         return []
 
-    def finish(self, price: Callable[[Usage], float]) -> Finished:
+    @property
+    def reached_limit(self) -> bool:
+        return self._stop_reason == "max_tokens"
+
+    def check(self) -> None:
+        """Raise unless the answer is whole, or has at least begun when it reached its limit."""
         if self._stop_reason == "refusal":
             raise AnswerRefused("the model declined to answer this question")
         if self._stop_reason == "model_context_window_exceeded":
             raise ClaudeRejected("the documents are larger than the model can read at once")
         if not self._stopped or self._stop_reason is None:
             raise AnswerCutOff("the answer ended before it was whole")
-        return Finished(self._usage, price(self._usage), self._stop_reason == "max_tokens")
+        if self.reached_limit and not self.begun:
+            raise AnswerCutOff("the model used up its limit before the first word of its answer")
 
     def _delta(self, delta: Any) -> list[StreamEvent]:
         if delta.type == "text_delta":
@@ -208,8 +222,8 @@ class _Tally:
 
     def _account(self, usage: Any) -> None:
         """Later figures replace earlier ones: the API's usage is cumulative."""
-        old = self._usage
-        self._usage = Usage(
+        old = self.usage
+        self.usage = Usage(
             input_tokens=_given(usage.input_tokens, old.input_tokens),
             cache_write_tokens=_given(usage.cache_creation_input_tokens, old.cache_write_tokens),
             cache_read_tokens=_given(usage.cache_read_input_tokens, old.cache_read_tokens),

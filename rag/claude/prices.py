@@ -72,11 +72,11 @@ def load_prices(path: Path | None) -> PriceTable:
         ) from None
 
 
-def cost(table: PriceTable, model: str, usage: Usage) -> float:
-    """Dollars of one request; 0 for a model that the table does not know."""
+def cost(table: PriceTable, model: str, usage: Usage) -> float | None:
+    """Dollars of one request; None for a model that the table does not know."""
     entry = table.models.get(model)
     if entry is None:
-        return 0.0
+        return None
     rates: Rates = entry.step if entry.step and usage.prompt_tokens > entry.step.above else entry
     total = (
         usage.input_tokens * rates.input

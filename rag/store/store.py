@@ -134,9 +134,9 @@ class Store:
         record = await self.record(document_id)
         return record if record is not None and searching.may_read(record, reader) else None
 
-    async def visible_records(self, reader: Reader) -> list[DocumentRecord]:
-        """The records of all documents that `reader` may read, sorted by uri."""
-        chosen = compile_filter.readable(reader)
+    async def visible_records(self, reader: Reader, filters: Filters | None = None) -> list[DocumentRecord]:
+        """The records of the documents that `reader` may read, narrowed by `filters`, sorted by uri."""
+        chosen = compile_filter.readable(reader, filters)
         if chosen is None:
             return []
         points = await self._scroll(self._names.documents, chosen)

@@ -197,7 +197,7 @@ def test_a_question_about_a_whole_document_goes_to_sonnet_with_all_of_it(
     answer = ask(answering, SUMMARY)
     body = sent(claude)
     assert body["model"] == answer["route"]["model"] == SONNET
-    assert body.keys() == {"model", "max_tokens", "system", "messages", "stream"}
+    assert body.keys() == {"model", "max_tokens", "system", "messages", "stream", "output_config"}
     assert body["system"] == [{"type": "text", "text": prompt("synthesis")}]
     text = stored_text(answering, ids[BACKUPS.name])
     position = 0

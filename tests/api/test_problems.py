@@ -47,8 +47,8 @@ PROBLEMS: dict[str, tuple[Parts, int, str]] = {
     "a blank question": (body("/v1/ask", question=" \n "), 422, "invalid_request"),
     "a question that is too long": (body("/v1/ask", question="why " * 1001), 422, "invalid_request"),
     "an unknown mode": (body("/v1/ask", question="How?", mode="wild"), 422, "invalid_request"),
-    "a filter that is no list": (
-        body("/v1/ask", question="How?", filters={"collections": "handbook"}),
+    "a filter that is neither a list nor a name": (
+        body("/v1/ask", question="How?", filters={"collections": 7}),
         422,
         "invalid_request",
     ),
@@ -199,3 +199,69 @@ async def test_beyond_this_machine_any_host_is_answered_but_nothing_can_be_chang
         response = await http.delete(f"/v1/documents/{NOBODY}", headers={"Host": "rag.example"})
     assert_problem(response, 403, "forbidden")
     assert "RAG_ADMIN_KEY" in response.json()["remedy"]
+
+
+async def test_a_body_that_says_it_is_too_long_is_refused_unread(tmp_path: Path) -> None:
+    async with application(tmp_path) as (_, http):
+        response = await http.post("/v1/ask", content=b"x" * 1_000_001)
+    assert_problem(response, 413, "too_large")
+
+
+async def test_a_body_that_does_not_say_its_length_is_cut_off_at_the_limit(tmp_path: Path) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 100_000
+            yield b"x" * 100_000
+
+    async with application(tmp_path) as (app, http):
+        app.state.runtime.failure = StoreUnavailable("no engine")
+        response = await http.post("/v1/ask", content=endless(), headers={"Content-Type": "application/json"})
+    assert_problem(response, 413, "too_large")
+    assert sent < 2_000_000
+
+
+async def test_an_upload_without_the_right_to_it_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    async with application(tmp_path, admin_key="k3y") as (_, http):
+        response = await http.post("/v1/documents", content=unread())
+    assert_problem(response, 403, "forbidden")
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"])
+async def test_behind_a_proxy_nothing_can_be_changed_without_a_key(tmp_path: Path, header: str) -> None:
+    async with application(tmp_path) as (_, http):
+        response = await http.delete(f"/v1/documents/{NOBODY}", headers={header: "192.0.2.7"})
+    assert_problem(response, 403, "forbidden")
+
+
+async def test_a_name_of_another_host_means_a_proxy_as_well(tmp_path: Path) -> None:
+    async with application(tmp_path, allowed_hosts=("rag.example",)) as (_, http):
+        headers = {"Host": "rag.example"}
+        response = await http.delete(f"/v1/documents/{NOBODY}", headers=headers)
+        foreign = await http.get("/healthz", headers={"Host": "other.example"})
+        assert (await http.get("/healthz", headers=headers)).status_code == 200
+    assert_problem(response, 403, "forbidden")
+    assert_problem(foreign, 403, "forbidden")
+
+
+async def test_a_service_that_fails_to_open_in_an_unforeseen_way_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: Settings) -> None:
+        raise PermissionError("no such luck")
+
+    monkeypatch.setattr("rag.api.app.open_service", broken)
+    app = create_app(Settings(data_dir=tmp_path))
+    async with app.router.lifespan_context(app):
+        await app.state.runtime.settled.wait()
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            ready = await http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (503, "failed")
+    assert "PermissionError" in ready.json()["detail"]

@@ -31,6 +31,7 @@ from tests.claude_server import (
     Refusal,
     Slow,
     Text,
+    Thinking,
 )
 from tests.fakes import OverlapReranker, WordEmbedder
 from tests.rag.conftest import Library
@@ -148,6 +149,7 @@ async def test_a_document_of_another_group_is_not_read_though_it_is_named(
     hidden = library.records["salaries"].id
     for filters in (Filters(), Filters(document_ids=(hidden,))):
         await answerer().answer(question("Summarise the salary bands", filters=filters))
+    assert any(request.body["model"] == "claude-sonnet-5-5" for request in claude.requests)
     for request in claude.requests:
         assert "Band seven" not in str(request.body)
 
@@ -261,6 +263,36 @@ async def test_a_claude_that_takes_too_long_is_given_up(
     answer = await answerer(claude_timeout=0.3).answer(question(KEYS))
     assert answer.route.model == "extractive"
     assert "silent" in (answer.notice or "")
+
+
+async def test_a_claude_that_thinks_aloud_is_not_silent(
+    library: Library, claude: ClaudeServer, answerer: Make
+) -> None:
+    thinking = Thinking("step " * 60, Text(Part("Every year.", Cite(0, 0, 1))))
+    claude.enqueue(Slow(thinking, delay_per_chunk=0.1))
+    answer = await answerer(claude_timeout=0.8).answer(question("Summarise the backup policy"))
+    assert answer.route.model == "claude-sonnet-5-5"
+    assert answer.receipt.stages_ms["generate"] > 800
+
+
+async def test_a_model_that_uses_up_its_limit_by_thinking_has_not_answered(
+    library: Library, claude: ClaudeServer, answerer: Make
+) -> None:
+    claude.enqueue(MaxTokens(""))
+    answer = await answerer().answer(question(KEYS))
+    assert answer.route.model == "extractive"
+    assert "limit" in (answer.notice or "")
+    assert answer.receipt.usd > 0
+
+
+async def test_what_a_refusal_cost_is_on_the_bill(
+    library: Library, claude: ClaudeServer, answerer: Make
+) -> None:
+    claude.enqueue(Refusal("I would rather"))
+    answer = await answerer().answer(question(KEYS))
+    assert answer.route.model == "extractive"
+    assert answer.receipt.input_tokens > 0
+    assert answer.receipt.usd > 0
 
 
 async def test_leaving_the_stream_ends_the_request_to_claude(

@@ -25,8 +25,8 @@ def test_above_the_step_every_token_costs_the_higher_rate() -> None:
     assert above == pytest.approx((50_000 * 0.50 + 50_001 * 0.05) / 1e6, abs=1e-8)
 
 
-def test_an_unknown_model_costs_nothing_that_we_know_of() -> None:
-    assert cost(TABLE, "another-model", Usage(input_tokens=10)) == 0.0
+def test_what_an_unknown_model_costs_is_not_known() -> None:
+    assert cost(TABLE, "another-model", Usage(input_tokens=10)) is None
 
 
 def test_the_user_may_replace_the_table(tmp_path: Path) -> None:

@@ -8,5 +8,5 @@ from importlib.resources import files
 
 @cache
 def prompt(name: str) -> str:
-    """The text of `<name>.md`, byte-identical in every request, which prompt caching needs."""
+    """The text of `<name>.md`, the same in every request."""
     return files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip()

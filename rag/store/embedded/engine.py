@@ -55,6 +55,14 @@ class Engine:
                 raise RuntimeError(f"{self._manifest_path} has a format this version cannot read")
             self._collections = manifest["collections"]
             self._aliases = manifest["aliases"]
+        elif any(self._shards_dir.iterdir()):
+            # A half-restored backup: without the manifest nothing says what these shards are.
+            raise RuntimeError(
+                f"{self._manifest_path} is missing though {self._shards_dir} is not empty: "
+                "restore it from the backup, or remove that folder and ingest again"
+            )
+        else:
+            self._save({}, {})
         named = {entry["folder"] for entry in self._collections.values()}
         for folder in self._shards_dir.iterdir():
             if folder.name not in named:
