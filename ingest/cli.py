@@ -83,6 +83,9 @@ def add(
             )
         except SystemExit as ended:
             code = int(ended.code or 0)
+        except Exception:  # a fault of our own: what was done is reported all the same
+            err.print_exception()
+            code = FAILED
     if json:
         print_json(report.as_json())
     else:

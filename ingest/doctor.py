@@ -19,7 +19,7 @@ async def examine(settings: Settings, *, repair: bool) -> list[Check]:
     async with open_pipeline(settings) as (pipeline, store):
         records = await store.records()
         counts = await store.stored_versions()
-        checks = [await _whole(records, counts, files)]
+        checks = [await _whole(records, counts, store, files)]
         chunks, texts = _leftovers(records, counts), len(await _stray_files(records, files))
         if repair and (chunks or texts):
             async with pipeline.lock_all():
@@ -48,19 +48,15 @@ async def examine(settings: Settings, *, repair: bool) -> list[Check]:
 
 
 async def _whole(
-    records: Sequence[DocumentRecord], counts: dict[str, dict[str, int]], files: FileStore
+    records: Sequence[DocumentRecord], counts: dict[str, dict[str, int]], store: Store, files: FileStore
 ) -> Check:
-    broken: list[str] = []
-    for record in records:
-        if record.version is None:
-            continue
-        if counts.get(record.id, {}).get(record.version, 0) != record.chunks:
-            broken.append(record.name)
-            continue
-        try:
-            await files.parsed(record.id, record.version)
-        except CiteboxError:
-            broken.append(record.name)
+    broken = [
+        record.name
+        for record in records
+        if record.version is not None
+        and not await _is_whole(record, counts.get(record.id, {}).get(record.version, 0), files)
+        and not await _is_whole_now(record.id, store, files)
+    ]
     if broken:
         return Check(
             name="documents",
@@ -69,6 +65,22 @@ async def _whole(
             remedy="`ingest remove` and `ingest add` them again",
         )
     return Check(name="documents", state="OK", detail=f"{len(records)} documents, every live version whole")
+
+
+async def _is_whole(record: DocumentRecord, chunks: int, files: FileStore) -> bool:
+    try:
+        await files.parsed(record.id, record.version or "")
+    except CiteboxError:
+        return False
+    return chunks == record.chunks
+
+
+async def _is_whole_now(document_id: str, store: Store, files: FileStore) -> bool:
+    """Look again: it may have been replaced or removed while we looked."""
+    record = await store.record(document_id)
+    if record is None or record.version is None:
+        return True
+    return await _is_whole(record, len(await store.document_chunks(record.id, record.version)), files)
 
 
 def _leftovers(records: Sequence[DocumentRecord], counts: dict[str, dict[str, int]]) -> int:

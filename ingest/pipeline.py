@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import AsyncFileLock
 
 from ingest.chunking import Chunker
 from ingest.report import Outcome
-from ingest.sources import Source, hash_file
+from ingest.sources import Source, cannot_be_read, hash_file, shown
 from ingest.workers import ParserProcess
 from rag.documents import (
     EVERYONE,
@@ -33,7 +33,15 @@ from rag.documents import (
     utc_now,
 )
 from rag.embedding import Embedder
-from rag.errors import CiteboxError, ModelUnavailable, NoTextFound, SourceError, SourceUnreadable, StoreError
+from rag.errors import (
+    CiteboxError,
+    ModelUnavailable,
+    NoTextFound,
+    SourceError,
+    SourceUnreadable,
+    StoreError,
+    StoreUnavailable,
+)
 from rag.settings import Settings
 from rag.sparse import encode_passage
 from rag.store import Store
@@ -106,27 +114,31 @@ class Pipeline:
                 sha256 = await asyncio.to_thread(hash_file, source.path)
                 version = self.version_of(sha256, placement)
                 if old is not None and old.state == "ready" and old.version == version:
+                    await self._remove_others(document_id, version)
                     return _outcome(source, "unchanged", old)
-                record = await self._replace(source, document_id, placement, on_chunks)
+                record = await self._write_beside(source, document_id, placement, on_chunks)
             except (StoreError, ModelUnavailable):
                 raise
             except Exception as error:
                 failure = _as_ours(error)
                 await self._store.put_record(_failed(source, placement, old, str(failure)))
-                return Outcome(str(source.path), "failed", document_id, reason=str(failure), error=failure)
+                return Outcome(shown(source.path), "failed", document_id, reason=str(failure), error=failure)
+            # From here on the new version answers, and whatever fails is no fault of the document's.
+            await self._store.make_live(record)
+            await self._remove_others(document_id, str(record.version))
             return _outcome(source, "changed" if old and old.version else "new", record)
 
-    async def _replace(
+    async def _write_beside(
         self, source: Source, document_id: str, placement: Placed, on_chunks: OnChunks
     ) -> DocumentRecord:
-        """Write a new version, make it live, then remove the others."""
-        with tempfile.TemporaryDirectory(prefix="citebox-") as folder:
+        """Write a new version beside the live one; returns the record that will make it live."""
+        with _workplace() as folder:
             # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
-            original = Path(folder) / f"original{source.path.suffix}"
+            original = folder / f"original{source.path.suffix}"
             sha256 = await asyncio.to_thread(_copy, source.path, original)
             version = self.version_of(sha256, placement)
             parsed = await self._parser.parse(original, source.name)
-            chunks = await asyncio.to_thread(self._chunker().chunk, parsed, document_id, version)
+            chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
                 raise NoTextFound("there is no text in it")
             await self._files.save(
@@ -134,12 +146,15 @@ class Pipeline:
             )
         record = _record(source, parsed, len(chunks), version, sha256, placement)
         await self._write(record, chunks, on_chunks)
-        await self._store.make_live(record)
-        await self._store.remove_other_versions(document_id, version)
-        for other in await self._files.versions(document_id):
-            if other != version:
-                await self._files.remove_version(document_id, other)
         return record
+
+    async def _remove_others(self, document_id: str, live: str) -> None:
+        """Remove what is not the live version: its chunks, then its files, which say that there is some."""
+        others = [version for version in await self._files.versions(document_id) if version != live]
+        if others:
+            await self._store.remove_other_versions(document_id, live)
+        for version in others:
+            await self._files.remove_version(document_id, version)
 
     async def remove(self, document_id: str) -> None:
         """Take a document out: its record first, so that no reader meets a part of it."""
@@ -166,7 +181,13 @@ class Pipeline:
     def lock(self, document_id: str) -> AsyncFileLock:
         """One writer a document among the processes of this machine (CLI and service)."""
         folder = self._settings.data_dir / "locks"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the data folder {self._settings.data_dir} cannot be used: {error.strerror}",
+                remedy="make it writable, or set RAG_DATA_DIR to a folder that is",
+            ) from error
         stripe = int(document_id[:8], 16) % LOCK_STRIPES
         return AsyncFileLock(folder / f"{stripe:02d}.lock")
 
@@ -178,8 +199,9 @@ class Pipeline:
                 await stack.enter_async_context(self.lock(f"{stripe:08x}"))
             yield
 
-    def _chunker(self) -> Chunker:
-        return Chunker(self._embedder().count_tokens, self._settings.chunk_tokens)
+    def _chunk(self, parsed: ParsedDocument, document_id: str, version: str) -> list[Chunk]:
+        chunker = Chunker(self._embedder().count_tokens, self._settings.chunk_tokens)
+        return chunker.chunk(parsed, document_id, version)
 
     async def _write(self, record: DocumentRecord, chunks: list[Chunk], on_chunks: OnChunks) -> None:
         embedder = self._embedder()
@@ -197,13 +219,55 @@ class Pipeline:
             on_chunks(first + len(part), len(chunks))
 
 
-def _copy(path: Path, copy: Path) -> str:
-    """Copy a file; returns the sha256 of the copy."""
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder for the copy of a document while it is read."""
     try:
-        shutil.copyfile(path, copy)
+        folder = tempfile.TemporaryDirectory(prefix="citebox-")
     except OSError as error:
-        raise SourceUnreadable(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
-    return hash_file(copy)
+        raise _no_workplace(error) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _no_workplace(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the folder for temporary files cannot be used: {error.strerror}", remedy="make room, or set TMPDIR"
+    )
+
+
+def _copy(path: Path, copy: Path) -> str:
+    """Copy a file; returns the sha256 of the copy.
+
+    Raises:
+        SourceUnreadable: it cannot be read.
+        StoreUnavailable: there is no room for the copy.
+    """
+    digest = hashlib.sha256()
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        raise SourceUnreadable(cannot_be_read(error)) from error
+    with source:
+        try:
+            sink = copy.open("wb")
+        except OSError as error:
+            raise _no_workplace(error) from error
+        with sink:
+            while block := _read(source):
+                digest.update(block)
+                try:
+                    sink.write(block)
+                except OSError as error:
+                    raise _no_workplace(error) from error
+    return digest.hexdigest()
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(1 << 20)
+    except OSError as error:
+        raise SourceUnreadable(cannot_be_read(error)) from error
 
 
 def _as_ours(error: Exception) -> CiteboxError:
@@ -262,7 +326,7 @@ def _failed(source: Source, placement: Placed, old: DocumentRecord | None, reaso
 
 def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
     return Outcome(
-        path=str(source.path),
+        path=shown(source.path),
         status=status,  # type: ignore[arg-type]
         document_id=record.id,
         title=record.title,

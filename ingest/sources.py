@@ -86,7 +86,7 @@ def hash_file(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceUnreadable(_cannot_be_read(error)) from error
+        raise SourceUnreadable(cannot_be_read(error)) from error
 
 
 def source_from_upload(filename: str, data_path: Path, collection: str) -> Source:
@@ -98,7 +98,7 @@ def source_from_upload(filename: str, data_path: Path, collection: str) -> Sourc
     try:
         size = data_path.stat().st_size
     except OSError as error:
-        raise SourceUnreadable(_cannot_be_read(error)) from error
+        raise SourceUnreadable(cannot_be_read(error)) from error
     name = safe_name(filename)
     return Source(path=data_path, uri=f"upload://{collection}/{name}", size=size, name=name)
 
@@ -133,9 +133,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _named_by(argument: str) -> Iterator[tuple[Path, bool] | SourceFailure]:
     """The files an argument stands for, and whether each was named itself."""
-    shown = _shown(argument)
+    name = shown(argument)
     if "\x00" in argument or not argument.strip():
-        yield SourceFailure(shown, "is not a path", SourceUnreadable.code)
+        yield SourceFailure(name, "is not a path", SourceUnreadable.code)
         return
     path = Path(os.path.expanduser(argument))
     try:
@@ -143,7 +143,7 @@ def _named_by(argument: str) -> Iterator[tuple[Path, bool] | SourceFailure]:
     except (FileNotFoundError, NotADirectoryError):
         yield from _named_by_pattern(argument)
     except OSError as error:
-        yield SourceFailure(shown, _cannot_be_read(error), SourceUnreadable.code)
+        yield SourceFailure(name, cannot_be_read(error), SourceUnreadable.code)
     else:
         if stat.S_ISDIR(mode):
             yield from _below(path)
@@ -153,13 +153,13 @@ def _named_by(argument: str) -> Iterator[tuple[Path, bool] | SourceFailure]:
 
 def _named_by_pattern(argument: str) -> Iterator[tuple[Path, bool] | SourceFailure]:
     if not _GLOB.search(argument):
-        yield SourceFailure(_shown(argument), "does not exist", SourceUnreadable.code)
+        yield SourceFailure(shown(argument), "does not exist", SourceUnreadable.code)
         return
     matches = sorted(glob.glob(os.path.expanduser(argument), recursive=True))
     files = [Path(match) for match in matches if not os.path.isdir(match)]
     folders = [Path(match) for match in matches if os.path.isdir(match)]
     if not matches:
-        yield SourceFailure(_shown(argument), "matches no file", SourceUnreadable.code)
+        yield SourceFailure(shown(argument), "matches no file", SourceUnreadable.code)
     parts = Path(os.path.expanduser(argument)).parts
     fixed = next(index for index, part in enumerate(parts) if _GLOB.search(part))
     base = os.path.abspath(Path(*parts[:fixed]))
@@ -178,7 +178,7 @@ def _below(folder: Path) -> Iterator[tuple[Path, bool] | SourceFailure]:
     failures: list[SourceFailure] = []
 
     def note(error: OSError) -> None:
-        failures.append(SourceFailure(_shown(error.filename), _cannot_be_read(error), SourceUnreadable.code))
+        failures.append(SourceFailure(shown(error.filename), cannot_be_read(error), SourceUnreadable.code))
 
     for current, folders, files in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not _is_skipped(name))
@@ -219,7 +219,7 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
         if extension not in SUPPORTED:
             if not explicit:
                 reason = f"{extension} is not supported" if extension else "has no extension"
-                return SkippedSource(_shown(path), reason)
+                return SkippedSource(shown(path), reason)
             raise UnsupportedFormat(
                 f"{extension} files are not supported"
                 if extension
@@ -239,9 +239,9 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
         if not os.access(path, os.R_OK):
             raise SourceUnreadable("cannot be read: permission denied")
     except SourceError as error:
-        return SourceFailure(_shown(path), str(error), error.code)
+        return SourceFailure(shown(path), str(error), error.code)
     except OSError as error:
-        return SourceFailure(_shown(path), _cannot_be_read(error), SourceUnreadable.code)
+        return SourceFailure(shown(path), cannot_be_read(error), SourceUnreadable.code)
     return Source(path=path, uri=uri_of(path), size=status.st_size, name=path.name)
 
 
@@ -260,10 +260,10 @@ def _megabytes(size: int) -> str:
     return f"{size / MEGABYTE:.0f}" if size >= 10 * MEGABYTE else f"{size / MEGABYTE:.1f}".removesuffix(".0")
 
 
-def _cannot_be_read(error: OSError) -> str:
+def cannot_be_read(error: OSError) -> str:
     return f"cannot be read: {(error.strerror or 'unknown reason').lower()}"
 
 
-def _shown(path: str | os.PathLike[str]) -> str:
+def shown(path: str | os.PathLike[str]) -> str:
     """A path that can be printed on one line: names on a disk may hold any byte."""
     return _UNSAFE.sub(_escaped, os.fspath(path))

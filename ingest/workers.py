@@ -51,7 +51,7 @@ class ParserProcess:
             return await self._parse(path, name)
 
     async def _parse(self, path: Path, name: str) -> ParsedDocument:
-        pool = self._pool or self._start()
+        pool = self._ready()
         try:
             work = asyncio.wrap_future(pool.submit(_parse, str(path), name))
             return await asyncio.wait_for(work, self._seconds)
@@ -70,6 +70,16 @@ class ParserProcess:
             raise
         except Exception as error:  # a parser's own fault must not end the run
             raise SourceDamaged(f"its parser failed: {type(error).__name__}: {error}") from error
+
+    def _ready(self) -> ProcessPoolExecutor:
+        """A pool whose worker lives; one that died while it was idle is nobody's fault."""
+        try:
+            if self._pool is not None:
+                self._pool.submit(int)
+                return self._pool
+        except BrokenProcessPool:
+            self._kill()
+        return self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         self._pool = ProcessPoolExecutor(

@@ -23,7 +23,6 @@ from rag.draft import Draft, Place
 from rag.embedding import Embedder
 from rag.errors import AnswerError, AnswerRefused
 from rag.extractive import Scorer, choose_quotes
-from rag.grounding import unmarked
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
 from rag.routing import Kind, Mode, plan
@@ -118,12 +117,9 @@ class Answerer:
         """
         watch = Stopwatch()
         chosen = plan(question.text, question.mode, self._settings)
-        found = await self._retriever.search(
-            question.text, question.reader, question.filters, self._settings.context_chunks, watch
-        )
-        yield Sources(found.hits, chosen.route)
-        draft = Draft(chosen.route, found.hits, watch.stages_ms)
-        passages = await self._retriever.evidence(found.hits, watch)
+        hits, passages = await self._find(question, watch)
+        yield Sources(hits, chosen.route)
+        draft = Draft(chosen.route, hits, watch.stages_ms)
         if not passages:
             yield Done(draft.not_found())
         elif chosen.kind == "extractive":
@@ -132,12 +128,25 @@ class Answerer:
         else:
             evidence: Sequence[Evidence] = passages
             if chosen.kind == "synthesis":
-                evidence = await self._read(question, found.hits, draft, watch) or passages
+                evidence = await self._read(question, hits, draft, watch) or passages
             # Closed with us and not whenever it is collected: a reader who leaves stops the spending now.
             answering = self._generate_or_extract(question, chosen.kind, evidence, passages, draft, watch)
             async with aclosing(answering) as events:
                 async for event in events:
                     yield event
+
+    async def _find(self, question: Question, watch: Stopwatch) -> tuple[tuple[Hit, ...], Sequence[Evidence]]:
+        """Hits and the text they lie in; once more when a document was replaced in between."""
+        limit = self._settings.context_chunks
+        for _ in range(2):
+            found = await self._retriever.search(
+                question.text, question.reader, question.filters, limit, watch
+            )
+            passages = await self._retriever.evidence(found.hits, watch)
+            held = {chunk.chunk_id for passage in passages for chunk in passage.chunks}
+            if all(hit.chunk_id in held for hit in found.hits):
+                break
+        return found.hits, passages
 
     async def _read(
         self, question: Question, hits: Sequence[Hit], draft: Draft, watch: Stopwatch
@@ -227,10 +236,12 @@ class Answerer:
             )
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
-            yield Delta(draft.text.feed(lead + unmarked(quote.text)))
+            yield Delta(draft.text.feed(lead + quote.text))
             for made in draft.cite([(quote.evidence, quote.start, quote.end)]):
                 yield _event(made)
-        yield Done(draft.whole() if quotes else draft.not_found())
+        if rest := draft.text.finish():
+            yield Delta(rest)
+        yield Done(draft.whole() if draft.citations.all else draft.not_found())
 
     def _scorer(self) -> Scorer:
         """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""

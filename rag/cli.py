@@ -109,6 +109,8 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Find the best passages, without an answer."""
+    if not query.strip():
+        raise typer.BadParameter("the query is empty", param_hint="QUERY")
 
     async def work() -> None:
         async with _service() as service:

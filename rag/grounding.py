@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from rag.documents import Chunk, Citation, Evidence
 
-_BRACKETED_NUMBER = re.compile(r"\[(\d{1,4})\]")
-_HELD_BACK = re.compile(r"(?:\[\d{0,4}|\s+)$")
+_BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]{0,40})\]")
+_HELD_BACK = re.compile(r"(?:\[[\d\s,;–-]{0,42}|\s+)$")
 
 
 @dataclass(slots=True)

@@ -17,9 +17,8 @@ from rag.settings import Settings
 from rag.sparse import encode_query, terms
 from rag.store import Store
 from rag.store.files import FileStore
+from rag.store.search import RRF_K
 
-RRF_K = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
 WINDOW_WORDS = 60
 WINDOW_STRIDE = 30
 

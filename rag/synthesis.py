@@ -44,14 +44,14 @@ async def read_documents(
     read: list[DocumentRecord] = []
     cut: list[str] = []
     for record in records:
-        if record.version is None or budget <= 0:
+        if budget <= 0:
             cut.append(record.title)
             continue
         try:
-            parsed = await files.parsed(record.id, record.version)
+            parsed = await files.parsed(record.id, str(record.version))
         except NotFound:  # replaced a moment ago
             continue
-        chunks = await store.document_chunks(record.id, record.version)
+        chunks = await store.document_chunks(record.id, str(record.version))
         read.append(record)
         for chunk in chunks:
             budget -= chunk.end - chunk.start
@@ -67,7 +67,7 @@ async def _choose(
     question: str, hits: Sequence[Hit], reader: Reader, filters: Filters, store: Store
 ) -> list[DocumentRecord]:
     """Documents the filters name, else those the question names, else those the best hits lie in."""
-    visible = await store.visible_records(reader, filters)
+    visible = [record for record in await store.visible_records(reader, filters) if record.version]
     if filters.document_ids:
         return visible
     named = [record for record in visible if names(question, record)]

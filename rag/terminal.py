@@ -60,8 +60,10 @@ def say(error: CiteboxError) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output, for machines."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None) + "\n")
+    line = json.dumps(value, ensure_ascii=False) + "\n"
     sys.stdout.flush()
+    sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 @contextmanager

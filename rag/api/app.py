@@ -73,9 +73,9 @@ async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
             await ends.wait()
     except CiteboxError as error:
         runtime.failure = error
-    except Exception as error:
+    except Exception:
         log.exception("the service could not be opened")
-        runtime.failure = CiteboxError(f"the service could not be opened: {type(error).__name__}: {error}")
+        runtime.failure = CiteboxError("the service could not be opened", remedy="its log has the details")
     finally:
         runtime.settled.set()
 

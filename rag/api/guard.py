@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -66,7 +67,7 @@ class Guard:
             Forbidden: a foreign Host, a write from another site's page, or one without the right to it.
             TooLarge: the body says itself that it is too long.
         """
-        host = headers.get("host", "").rsplit(":", 1)[0].strip("[]")
+        host = _host_name(headers.get("host", ""))
         if self._hosts and host not in self._hosts:
             raise Forbidden(f"this service does not answer for the host {host!r}", remedy="RAG_ALLOWED_HOSTS")
         limit = BODY_BYTES
@@ -80,6 +81,13 @@ class Guard:
         if length.isdigit() and int(length) > limit:
             raise TooLarge(f"the request is larger than {limit // 1000} kB")
         return limit
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -112,6 +112,8 @@ class ClaudeClient:
             failure = self._failure(error, begun=tally.begun)
             if tally.usage.prompt_tokens:
                 yield Spent(tally.usage, cost(self._prices, model, tally.usage))
+            if failure is error:
+                raise
             raise failure from error
         yield Spent(tally.usage, cost(self._prices, model, tally.usage))
         yield Finished(tally.reached_limit)

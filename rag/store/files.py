@@ -94,6 +94,9 @@ class FileStore:
             "original": name,
             "characters": len(parsed.text),
         }
+        if self._local:
+            # Whoever may read the disk must not read what the access groups keep from them.
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
         self._fs.makedirs(folder, exist_ok=True)
         self._write(f"{folder}/{name}", original)
         self._write(f"{folder}/{TEXT}", body)

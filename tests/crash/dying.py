@@ -66,7 +66,7 @@ async def main(name: str, step: str, engine: bool, files: list[Path]) -> None:
         if step.endswith("remove_document"):
             await pipeline.remove(document_id)
         for file in files:
-            await pipeline.ingest(Source(file, uri_of(file), file.stat().st_size), Placement())
+            await pipeline.ingest(Source(file, uri_of(file), file.stat().st_size, file.name), Placement())
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ async def test_a_service_never_loses_a_document_that_is_being_replaced_even_if_t
     changing = volume(folder / "changing.txt", 20)
     settings = Settings(data_dir=commands.data_dir)
     async with open_pipeline(settings) as (pipeline, _):
-        source = Source(changing, uri_of(changing), changing.stat().st_size)
+        source = Source(changing, uri_of(changing), changing.stat().st_size, changing.name)
         ident = str((await pipeline.ingest(source, Placement())).document_id)
     service.wait_until_ready()
     with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as http:

@@ -87,7 +87,7 @@ async def ingest(pipeline: Pipeline, files: Sequence[Path]) -> dict[str, str]:
     """What became of each file."""
     outcomes = {}
     for file in files:
-        source = Source(file, uri_of(file), file.stat().st_size)
+        source = Source(file, uri_of(file), file.stat().st_size, file.name)
         outcomes[file.name] = (await pipeline.ingest(source, Placement())).status
     return outcomes
 

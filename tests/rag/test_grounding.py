@@ -76,6 +76,10 @@ def test_a_bracketed_number_of_others_is_not_a_marker() -> None:
     assert stream("See [4] and [", "12", "] there.", [1])[1] == "See (4) and (12) there.[1]"
 
 
+def test_a_list_or_range_of_numbers_in_brackets_is_not_a_marker_either() -> None:
+    assert stream("See [1, 2], [1-", "3] and [12345].", [1])[1] == "See (1, 2), (1-3) and (12345).[1]"
+
+
 def test_brackets_that_hold_no_number_stay_as_they_are() -> None:
     assert stream("array[", "i] and [x", "] [", [1])[1] == "array[i] and [x] [[1]"
 

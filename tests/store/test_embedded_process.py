@@ -197,14 +197,26 @@ async def test_other_users_of_the_machine_can_read_nothing(tmp_path: Path) -> No
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-async def test_an_engine_that_cannot_start_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_an_engine_that_cannot_start_is_reported_and_the_end_of_its_log_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "qdrant").mkdir()
     (tmp_path / "qdrant" / "manifest.json").write_text('{"format": 99}')
     async with engine_user(tmp_path) as user:
-        with pytest.raises(
-            StoreUnavailable, match=r"(?s)code 1; the end of .*engine.log.*a format this version"
-        ):
+        with pytest.raises(StoreUnavailable, match=r"code 1 \(see engine\.log"):
             await user.attach()
+    assert "a format this version" in caplog.text
+
+
+async def test_shards_without_their_manifest_are_not_thrown_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "qdrant" / "shards" / "kept").mkdir(parents=True)
+    async with engine_user(tmp_path) as user:
+        with pytest.raises(StoreUnavailable):
+            await user.attach()
+    assert "manifest.json is missing" in caplog.text
+    assert (tmp_path / "qdrant" / "shards" / "kept").is_dir()
 
 
 async def test_a_data_folder_that_cannot_be_made_is_reported_with_a_remedy(tmp_path: Path) -> None:

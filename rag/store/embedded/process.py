@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import ssl
 import subprocess
@@ -24,6 +25,8 @@ import httpx
 
 from rag.errors import StoreUnavailable
 from rag.store.embedded import ENDPOINT_FILE, GRACE_SECONDS, LOCKED, TITLE, USERS_LOCK
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -113,20 +116,18 @@ class EngineUser:
         if self._lock is not None:
             return
         descriptor = os.open(self._folder / USERS_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+        try:
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    break
                 if time.monotonic() > deadline:
-                    os.close(descriptor)
-                    raise self._failed("an engine that is ending did not end in time") from None
+                    raise self._failed("an engine that is ending did not end in time")
                 await asyncio.sleep(_POLL_SECONDS)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            else:
-                self._lock = descriptor
-                return
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._lock = descriptor
 
     async def _live(self, client: httpx.AsyncClient) -> Endpoint | None:
         try:
@@ -170,12 +171,11 @@ class EngineUser:
         return child
 
     def _failed(self, what: str) -> StoreUnavailable:
+        """The error, which may be shown to anyone; the engine's last words go to our log."""
         log_path = self._folder / _LOG_FILE
-        try:
-            last = "\n".join(log_path.read_text(errors="replace").splitlines()[-8:])
-        except OSError:
-            last = "(no log)"
+        with contextlib.suppress(OSError):
+            last = log_path.read_text(errors="replace").splitlines()[-8:]
+            log.error("the end of %s:\n%s", log_path, "\n".join(last))
         return StoreUnavailable(
-            f"{what}; the end of {log_path}:\n{last}",
-            remedy="see that log, or set RAG_QDRANT_URL to a Qdrant server",
+            what, remedy=f"see {_LOG_FILE} in the data folder, or set RAG_QDRANT_URL to a Qdrant server"
         )

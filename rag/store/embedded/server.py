@@ -213,7 +213,7 @@ async def _until_unused(server: Server, engine: Engine, users: int, grace: float
         if not _try_exclusive(users):
             unused_since = None
             if time.monotonic() - server.last_request > TIDY_AFTER_SECONDS:
-                await server.in_thread(engine.tidy)
+                await server.in_thread(lambda: engine.tidy(TIDY_AT_EXIT_POINTS))
             continue
         now = time.monotonic()
         unused_since = unused_since if unused_since is not None else now
