@@ -23,7 +23,7 @@ demo: setup models
 	$(BIN)/ingest add data/library
 	$(BIN)/rag ask "$(QUESTION)"
 ifndef CHECK
-	$(BIN)/rag serve
+	$(BIN)/rag serve || [ $$? = 130 ]  # Ctrl-C is how it ends
 endif
 
 test: setup-dev models $(CHROMIUM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,12 @@ def show_progress(*, name_failures: bool) -> Iterator[Bars]:
         yield Bars(progress, name_failures=name_failures)
 
 
+def _by_reason(report: Report) -> str:
+    """The commonest reasons for passing files over, such as `.png is not supported: 6`."""
+    reasons = Counter(reason for _, reason in report.skipped).most_common(5)
+    return plain(", ".join(f"{reason}: {count}" for reason, count in reasons))
+
+
 def summary(report: Report) -> None:
     """The closing table of a run."""
     sums = report.as_json()
@@ -58,7 +65,7 @@ def summary(report: Report) -> None:
     table.add_row("failed", f"[red]{failed}[/]" if failed else "0")
     table.add_row("pages without text", str(sums["pages_without_text"]))
     if report.skipped:
-        table.add_row("skipped, not a document", str(len(report.skipped)))
+        table.add_row("skipped, not a document", f"{len(report.skipped)} ({_by_reason(report)})")
     table.add_row("chunks", str(sums["chunks"]))
     table.add_row("seconds", f"{report.seconds:.1f}")
     err.print(table)

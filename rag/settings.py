@@ -207,8 +207,10 @@ def _file_values() -> dict[str, Any]:
 
 
 def _nearest(key: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"did you mean {close[0]}?" if close else "remove it; README.md lists the settings"
+    # Without the prefix, which would make all of them look alike.
+    plain = {name.removeprefix(PREFIX): name for name in known}
+    close = difflib.get_close_matches(key.removeprefix(PREFIX), sorted(plain), n=1)
+    return f"did you mean {plain[close[0]]}?" if close else "remove it; README.md lists the settings"
 
 
 def _explain(error: ValidationError) -> str:

@@ -64,6 +64,13 @@ def test_a_wrong_setting_is_named_with_the_remedy(
         load_settings()
 
 
+def test_no_setting_is_suggested_that_is_not_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_FOO", "1")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "did you mean" not in str(caught.value)
+
+
 def test_switching_both_searches_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_DENSE", "false")
     monkeypatch.setenv("RAG_SPARSE", "false")
