@@ -26,6 +26,14 @@ def document_id_of(uri: str) -> str:
     return str(uuid.uuid5(NAMESPACE, uri))
 
 
+def is_document_id(text: str) -> bool:
+    """Whether `text` is an id as we write them; another spelling of one names no document."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def chunk_id_of(document_id: str, version: str, position: int) -> str:
     """The Qdrant point id of a chunk: writing the same chunk twice overwrites it."""
     return str(uuid.uuid5(uuid.UUID(document_id), f"{version}/{position}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -155,17 +154,10 @@ async def source(
 
 async def _visible(service: Service, reader: Reader, document_id: str) -> DocumentRecord:
     """The record, when this reader may see it; a document of others does not exist for them."""
-    record = await service.store.visible_record(document_id, reader) if _is_id(document_id) else None
+    record = await service.store.visible_record(document_id, reader)
     if record is None:
         raise NotFound(f"there is no document {document_id!r}", remedy="GET /v1/documents lists them")
     return record
-
-
-def _is_id(document_id: str) -> bool:
-    try:
-        return str(uuid.UUID(document_id)) == document_id
-    except ValueError:
-        return False
 
 
 async def _save(file: UploadFile, path: Path, limit: int) -> None:

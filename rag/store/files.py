@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from rag.documents import Heading, Page, ParsedDocument
+from rag.documents import Heading, Page, ParsedDocument, is_document_id
 from rag.errors import NotFound, SettingsError, StoreError, StoreUnavailable
 from rag.settings import Settings
 
@@ -224,7 +224,7 @@ class FileStore:
 
     async def documents(self) -> list[str]:
         """The documents of which any file is stored, sorted."""
-        return await self._in_thread(lambda: self._list(self._root, _is_uuid))
+        return await self._in_thread(lambda: self._list(self._root, is_document_id))
 
     def _list(self, folder: str, ours: Callable[[str], object]) -> list[str]:
         self._fs.invalidate_cache(folder)
@@ -252,7 +252,7 @@ class FileStore:
     # ------------------------------------------------------------ helpers
 
     def _folder(self, document_id: str, version: str | None = None) -> str:
-        if not _is_uuid(document_id):
+        if not is_document_id(document_id):
             raise ValueError(f"not a document id: {document_id!r}")
         if version is None:
             return f"{self._root}/{document_id}"
@@ -284,13 +284,6 @@ def _damaged(document_id: str, version: str) -> StoreError:
         f"the stored files of version {version} of document {document_id} are damaged",
         remedy="ingest the document again",
     )
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
 
 
 def _sync(file: BinaryIO) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 
 from qdrant_client import AsyncQdrantClient, models
 
-from rag.documents import DocumentRecord, Hit, Reader, SparseVector
+from rag.documents import DocumentRecord, Hit, Reader, SparseVector, is_document_id
 from rag.store.connection import Connection
 from rag.store.filters import pinned
 from rag.store.payload import BM25, DENSE, hit_of, record_of, version_in
@@ -67,7 +66,7 @@ async def live_records(
     connection: Connection, names: Names, document_ids: set[str]
 ) -> dict[str, DocumentRecord]:
     """The records of these documents, those that exist, in one call; what is no id of ours has none."""
-    ids: list[models.ExtendedPointId] = [*sorted(each for each in document_ids if _is_uuid(each))]
+    ids: list[models.ExtendedPointId] = [*sorted(each for each in document_ids if is_document_id(each))]
     if not ids:
         return {}
     points = await connection.call(lambda c: c.retrieve(names.documents, ids, with_payload=True))
@@ -77,13 +76,6 @@ async def live_records(
 def may_read(record: DocumentRecord, reader: Reader) -> bool:
     """The same rule as `filters.readable`, for a record at hand."""
     return not reader.groups.isdisjoint(record.groups)
-
-
-def _is_uuid(document_id: str) -> bool:
-    try:
-        return bool(uuid.UUID(document_id))
-    except ValueError:
-        return False
 
 
 def _live(record: DocumentRecord | None, reader: Reader) -> str | None:
