@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -71,7 +70,6 @@ async def add(
         if sources:
             async with open_pipeline(settings) as (pipeline, _):
                 for source in sources:
-                    _stop_if_asked()
                     watcher.started(str(source.path))
                     _note(report, watcher, await pipeline.ingest(source, placement, watcher.embedded))
         report.error = None
@@ -80,13 +78,6 @@ async def add(
         raise
     finally:
         report.seconds = time.monotonic() - started
-
-
-def _stop_if_asked() -> None:
-    """End the run on a Ctrl-C that a library swallowed while it cleaned up after itself."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _note(report: Report, watcher: Watcher, outcome: Outcome) -> None:
