@@ -14,6 +14,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 
@@ -72,14 +73,13 @@ class ParserProcess:
             raise SourceDamaged(f"its parser failed: {type(error).__name__}: {error}") from error
 
     def _ready(self) -> ProcessPoolExecutor:
-        """A pool whose worker lives; one that died while it was idle is nobody's fault."""
-        try:
-            if self._pool is not None:
-                self._pool.submit(int)
-                return self._pool
-        except BrokenProcessPool:
+        """A pool whose worker lives; one that died while it was idle is nobody's fault.
+
+        The worker is asked and not the pool, which learns of a death a moment later.
+        """
+        if self._pool is not None and not all(worker.is_alive() for worker in self._workers()):
             self._kill()
-        return self._start()
+        return self._pool or self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         self._pool = ProcessPoolExecutor(
@@ -90,7 +90,7 @@ class ParserProcess:
     def _kill(self) -> None:
         if self._pool is None:
             return
-        workers = list((self._pool._processes or {}).values())  # no public way to end a busy worker
+        workers = self._workers()
         self._pool.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
             with contextlib.suppress(ProcessLookupError, AttributeError):
@@ -98,6 +98,10 @@ class ParserProcess:
         for worker in workers:
             worker.join(5)
         self._pool = None
+
+    def _workers(self) -> list[BaseProcess]:
+        """The pool offers no public way to look at a worker or to end a busy one."""
+        return list((self._pool._processes or {}).values()) if self._pool is not None else []
 
 
 def _limit() -> None:

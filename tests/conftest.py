@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,17 @@ def own_environment() -> Iterator[None]:
     patch.setenv("HF_HUB_OFFLINE", "1")
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_reaches_commands() -> Iterator[None]:
+    """A shell's background job has SIGINT ignored, and whatever it starts inherits that, as in a terminal
+    nothing does. With any handler of ours in its place, the commands start with the default."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -168,7 +167,7 @@ async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(t
     good.write_text(FIRST, encoding="utf-8")
     with ParserProcess(60) as parser:
         parsing = asyncio.create_task(parser.parse(good, "good.md"))
-        while not workers_of(parser):  # noqa: ASYNC110 - the pool has no event for it
+        while not parser._workers():  # noqa: ASYNC110 - the pool has no event for it
             await asyncio.sleep(0)
         kill_workers(parser)
         with pytest.raises(SourceDamaged, match="died"):
@@ -179,11 +178,7 @@ async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(t
         assert (await parser.parse(good, "good.md")).title == "Rules"
 
 
-def workers_of(parser: ParserProcess) -> list[Any]:
-    return list((parser._pool._processes or {}).values()) if parser._pool else []
-
-
 def kill_workers(parser: ParserProcess) -> None:
-    for worker in workers_of(parser):
+    for worker in parser._workers():
         worker.kill()
         worker.join()
