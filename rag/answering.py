@@ -8,25 +8,25 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from rag.citable import of_evidence, places_of
 from rag.claude import (
     CitationPointer,
     ClaudeClient,
     Finished,
-    SearchResult,
+    Prompt,
     SectionEnd,
     Spent,
     TextDelta,
     prompt,
 )
-from rag.documents import Answer, Citation, Evidence, Filters, Hit, Reader, Route
-from rag.draft import Draft, Place
+from rag.documents import Answer, Citation, Evidence, Filters, Hit, Kind, Reader, Route
+from rag.draft import Draft
 from rag.embedding import Embedder
 from rag.errors import AnswerError, AnswerRefused
 from rag.extractive import Scorer, choose_quotes
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import Kind, Mode, plan
-from rag.sentences import Span, sentence_spans
+from rag.routing import Mode, plan
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
@@ -194,14 +194,19 @@ class Answerer:
     ) -> AsyncGenerator[AnswerEvent]:
         """Let Claude answer from the evidence; its pointers become checked citations."""
         settings = self._settings
-        spans = await asyncio.to_thread(_sentences, evidence)
+        cut = await asyncio.to_thread(lambda: [of_evidence(item) for item in evidence])
+        given = [item for item in cut if item is not None]
         pointers: list[CitationPointer] = []
+        fast = kind == "lookup"
         events = self._claude.stream(
-            model=draft.route.model,
-            system=prompt("answer" if kind == "lookup" else "synthesis"),
-            results=[_search_result(item, cut) for item, cut in zip(evidence, spans, strict=True) if cut],
-            question=question.text,
-            max_tokens=settings.answer_max_tokens if kind == "lookup" else settings.synthesis_max_tokens,
+            draft.route.model,
+            Prompt(
+                system=prompt("answer" if fast else "synthesis"),
+                results=[item.as_result() for item in given],
+                question=question.text,
+            ),
+            max_tokens=settings.answer_max_tokens if fast else settings.synthesis_max_tokens,
+            deadline=settings.answer_deadline if fast else settings.synthesis_deadline,
         )
         with watch.stage("generate"):
             async with aclosing(events):
@@ -213,7 +218,7 @@ class Answerer:
                         case CitationPointer():
                             pointers.append(event)
                         case SectionEnd():
-                            for made in draft.cite(_places(pointers, evidence, spans)):
+                            for made in draft.cite(places_of(pointers, given)):
                                 yield _event(made)
                             pointers.clear()
                         case Spent(usage, usd):
@@ -254,30 +259,5 @@ class Answerer:
         return [float(value) for value in vectors]
 
 
-def _sentences(evidence: Sequence[Evidence]) -> list[list[Span]]:
-    return [sentence_spans(item.parsed.text, item.start, item.end) for item in evidence]
-
-
 def _event(made: Citation | str) -> AnswerEvent:
     return Delta(made) if isinstance(made, str) else Cited(made)
-
-
-def _search_result(evidence: Evidence, spans: Sequence[Span]) -> SearchResult:
-    text = evidence.parsed.text
-    path = " > ".join((evidence.title, *evidence.chunks[0].headings))
-    return SearchResult(evidence.chunks[0].chunk_id, path, [text[start:end] for start, end in spans])
-
-
-def _places(
-    pointers: Sequence[CitationPointer], evidence: Sequence[Evidence], spans: Sequence[Sequence[Span]]
-) -> list[Place]:
-    """The ranges of text that pointers mean; one that points at nothing we sent is dropped."""
-    sent = [(item, cut) for item, cut in zip(evidence, spans, strict=True) if cut]
-    places: list[Place] = []
-    for pointer in pointers:
-        if not 0 <= pointer.search_result < len(sent):
-            continue
-        item, cut = sent[pointer.search_result]
-        if 0 <= pointer.start_block < pointer.end_block <= len(cut):
-            places.append((item, cut[pointer.start_block][0], cut[pointer.end_block - 1][1]))
-    return places

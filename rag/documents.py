@@ -19,6 +19,9 @@ NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
 EVERYONE = "everyone"
 
 State = Literal["ready", "failed"]
+Kind = Literal["extractive", "lookup", "synthesis"]
+"""The path of an answer: quoted sentences, a few passages for the fast model, whole documents."""
+Outcome = Literal["answered", "not_found", "clarification"]
 
 
 def document_id_of(uri: str) -> str:
@@ -280,15 +283,60 @@ class Route(_Wire):
     reason: str
 
 
-class Receipt(_Wire):
-    """What the answer cost: tokens as the API billed them, US dollars, and milliseconds by stage."""
+class Charge(_Wire):
+    """What the requests to one model cost within one answer."""
 
+    model: str
+    requests: int = 1
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = Field(default=0.0, description="Null when the model's price is not known.")
+
+
+class Receipt(_Wire):
+    """What the answer cost: tokens as the API billed them, US dollars, and milliseconds by stage.
+
+    The sums are those of `charges`, which has one entry a model.
+    """
+
+    model: str = ""
+    route: Kind = "extractive"
+    reason: str = ""
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     output_tokens: int = 0
     usd: float = 0.0
+    charges: tuple[Charge, ...] = ()
     stages_ms: dict[str, float] = Field(default_factory=dict)
+    chunks_retrieved: int = 0
+    chunks_sent: int = Field(default=0, description="Chunks whose text the model was given.")
+    chunks_cited: int = 0
+    cached: bool = Field(default=False, description="Served from the answer cache, at no cost.")
+
+
+class Support(_Wire):
+    """How well one sentence of an answer rests on what it cites; `text == answer.text[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+    markers: tuple[int, ...]
+    score: float = Field(description="Estimated probability that the cited text supports it, 0 to 1.")
+    supported: bool
+    reason: str | None = Field(default=None, description="What speaks against it.")
+
+
+class Grounding(_Wire):
+    """The check of each sentence of the answer; `removed` are those that `strict` took out."""
+
+    sentences: tuple[Support, ...] = ()
+    removed: tuple[str, ...] = ()
+    reviewed_by: str | None = Field(
+        default=None, description="The model of the review pass, if there was one."
+    )
 
 
 class Answer(_Wire):
@@ -304,6 +352,15 @@ class Answer(_Wire):
     notice: Annotated[
         str | None, Field(description="Something the reader should know, such as why no model was used.")
     ] = None
+    outcome: Outcome = Field(
+        default="answered", description="`clarification`: the text asks back what was meant."
+    )
+    question: str | None = Field(
+        default=None, description="The standalone question that a follow-up was understood as."
+    )
+    conversation_id: str | None = None
+    grounding: Grounding | None = None
+    data: Any = Field(default=None, description="The value that fits `response_schema`, where one was given.")
 
 
 class SearchResult(_Wire):

@@ -6,16 +6,15 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rag.citable import Place
 from rag.claude import Usage
-from rag.documents import Answer, Citation, Evidence, Hit, Nearest, Receipt, Route
+from rag.documents import Answer, Citation, Hit, Nearest, Receipt, Route
 from rag.errors import AnswerError
 from rag.grounding import Citations, MarkedText
 from rag.routing import EXTRACTIVE
 
 NOT_FOUND = "I could not find this in the documents."
 NEAREST = 3
-
-Place = tuple[Evidence, int, int]
 
 
 @dataclass(slots=True)

@@ -19,12 +19,21 @@ CiteboxError
 |-- NotFound                 no such document, version or chunk for this reader
 |-- Forbidden                the caller may not do this
 |-- NotReady                 the service is still loading its models
+|-- Unauthorised             the API key is missing or not known
+|-- OverBudget               the answer would cost more than may be spent
 |-- ClientGone               nobody is left to answer
 `-- AnswerError              no whole answer could be generated
     |-- ClaudeUnavailable    Claude could not be reached or is overloaded
-    |-- ClaudeRejected       Claude refused the request (key, model, size)
+    |   |-- RateLimited      it takes no more requests for now
+    |   `-- CircuitOpen      it failed so often that it is not asked for a while
+    |-- ClaudeRejected       Claude refused the request
+    |   |-- KeyRejected      the key is wrong or may not do this
+    |   |-- SpendCapReached  the account may spend no more
+    |   |-- ModelUnknown     it has no such model
+    |   `-- ContextExceeded  the request is larger than the model can read
     |-- AnswerRefused        Claude declined to answer
-    `-- AnswerCutOff         the answer stopped before its end
+    |-- AnswerCutOff         the answer stopped before its end
+    `-- SchemaMismatch       the answer does not fit the schema that was asked for
 """
 
 from __future__ import annotations
@@ -144,6 +153,18 @@ class NotReady(CiteboxError):
     status = 503
 
 
+class Unauthorised(CiteboxError):
+    code = "unauthorised"
+    title = "An API key is needed"
+    status = 401
+
+
+class OverBudget(CiteboxError):
+    code = "over_budget"
+    title = "The budget does not allow this answer"
+    status = 402
+
+
 class ClientGone(CiteboxError):
     """Nobody is left to answer; 499 is what servers log for it."""
 
@@ -164,9 +185,41 @@ class ClaudeUnavailable(AnswerError):
     status = 503
 
 
+class RateLimited(ClaudeUnavailable):
+    """`retry_after` is in seconds; None when Claude did not say."""
+
+    code = "claude_rate_limited"
+    title = "Claude takes no more requests for now"
+
+    def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class CircuitOpen(ClaudeUnavailable):
+    code = "claude_circuit_open"
+    title = "Claude is not asked for a while"
+
+
 class ClaudeRejected(AnswerError):
     code = "claude_rejected"
     title = "Claude did not accept the request"
+
+
+class KeyRejected(ClaudeRejected):
+    code = "claude_key_rejected"
+
+
+class SpendCapReached(ClaudeRejected):
+    code = "claude_spend_cap"
+
+
+class ModelUnknown(ClaudeRejected):
+    code = "claude_model_unknown"
+
+
+class ContextExceeded(ClaudeRejected):
+    code = "claude_context_exceeded"
 
 
 class AnswerRefused(AnswerError):
@@ -177,3 +230,8 @@ class AnswerRefused(AnswerError):
 class AnswerCutOff(AnswerError):
     code = "answer_cut_off"
     title = "The answer stopped before its end"
+
+
+class SchemaMismatch(AnswerError):
+    code = "schema_mismatch"
+    title = "The answer does not fit the schema"

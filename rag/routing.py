@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.documents import Route
+from rag.documents import Kind, Route
 from rag.settings import Settings
 
 Mode = Literal["auto", "fast", "thorough"]
-Kind = Literal["extractive", "lookup", "synthesis"]
 
 EXTRACTIVE = "extractive"
 

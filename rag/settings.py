@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -123,8 +123,66 @@ class Settings(BaseSettings):
     claude_timeout: float = Field(
         default=60.0, gt=0, description="Seconds of silence after which a Claude request is given up."
     )
+    answer_deadline: float = Field(
+        default=30.0, gt=0, description="Seconds that a fast answer may take, retries included."
+    )
+    synthesis_deadline: float = Field(
+        default=300.0, gt=0, description="Seconds that a synthesis may take, retries included."
+    )
+    prompt_cache: Literal["5m", "1h", "off"] = Field(
+        default="5m", description="How long Claude keeps the stable part of a prompt."
+    )
+    map_part_tokens: int = Field(
+        default=60_000,
+        ge=2000,
+        le=95_000,
+        description="Size of the parts that the fast model reads.",
+    )
+    map_parallel: int = Field(default=4, ge=1, le=32, description="Parts read at the same time.")
+    review_model: str = Field(
+        default="claude-sonnet-5-5", description="Model of the review pass that `review` asks for."
+    )
     prices_file: Path | None = Field(
         default=None, description="TOML file that replaces the built-in table of model prices."
+    )
+
+    # Knowing when not to answer, and asking back
+    abstain: bool = Field(
+        default=True, description="Do not ask a model where the passages do not hold the answer."
+    )
+    clarify: bool = Field(default=True, description="Ask back when a question does not say what it is about.")
+    strict: bool = Field(default=False, description="Remove sentences that their citations do not support.")
+
+    # Conversations
+    conversation_tokens: int = Field(
+        default=4000, ge=200, description="Most tokens of earlier turns that a request carries."
+    )
+    conversation_hours: float = Field(
+        default=24.0, gt=0, description="Hours after its last turn for which a conversation is kept."
+    )
+
+    # What may be spent
+    max_usd_per_request: float | None = Field(
+        default=None, ge=0, description="Most dollars that one answer may cost."
+    )
+    max_usd_per_day: float | None = Field(
+        default=None, ge=0, description="Most dollars one key may spend in a day (UTC)."
+    )
+    over_budget: Literal["cheaper", "refuse"] = Field(
+        default="cheaper",
+        description="What a question over budget gets: the cheaper route or a refusal.",
+    )
+    keys_file: Path | None = Field(
+        default=None, description="TOML file of the API keys: name, hash, groups and daily budget of each."
+    )
+
+    # Answer cache
+    cache_answers: int = Field(default=500, ge=0, description="Answers kept for equal questions; 0: none.")
+    cache_similarity: float = Field(
+        default=1.0,
+        ge=0.9,
+        le=1.0,
+        description="Cosine from which two questions count as equal; at 1, only when they are word for word.",
     )
 
     @field_validator("reader_groups", "allowed_hosts", mode="before")

@@ -4,11 +4,13 @@ from rag.claude.client import (
     CitationPointer,
     ClaudeClient,
     Finished,
+    Prompt,
     SearchResult,
     SectionEnd,
     Spent,
     StreamEvent,
     TextDelta,
+    Turn,
 )
 from rag.claude.prices import Usage, load_prices
 from rag.claude.prompts import prompt
@@ -17,11 +19,13 @@ __all__ = [
     "CitationPointer",
     "ClaudeClient",
     "Finished",
+    "Prompt",
     "SearchResult",
     "SectionEnd",
     "Spent",
     "StreamEvent",
     "TextDelta",
+    "Turn",
     "Usage",
     "load_prices",
     "prompt",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rag.claude.prices import Usage, cost, load_prices
 from rag.errors import AnswerCutOff, AnswerRefused, CiteboxError, ClaudeRejected, ClaudeUnavailable
@@ -69,6 +69,28 @@ class SearchResult:
     sentences: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was said earlier in a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked, in the order of the request: stable parts first, the question last.
+
+    `keep_results` caches the documents too, for those that will be asked about again.
+    """
+
+    system: str
+    results: Sequence[SearchResult]
+    question: str
+    history: Sequence[Turn] = ()
+    keep_results: bool = False
+
+
 class ClaudeClient:
     """Streams grounded answers. Close it when the service ends."""
 
@@ -78,7 +100,7 @@ class ClaudeClient:
         self._sdk: AsyncAnthropic | None = None
 
     async def stream(
-        self, *, model: str, system: str, results: Sequence[SearchResult], question: str, max_tokens: int
+        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float
     ) -> AsyncGenerator[StreamEvent]:
         """Ask `model` and yield what comes; `Finished` comes last and only when the answer is whole.
 
@@ -95,9 +117,12 @@ class ClaudeClient:
             request = self._client().messages.create(
                 model=model,
                 max_tokens=max_tokens,
-                system=[{"type": "text", "text": system}],
+                system=[{"type": "text", "text": asked.system}],
                 messages=[
-                    {"role": "user", "content": [*_blocks(results), {"type": "text", "text": question}]}
+                    {
+                        "role": "user",
+                        "content": [*_blocks(asked.results), {"type": "text", "text": asked.question}],
+                    }
                 ],
                 stream=True,
                 **self._thinking(model),
