@@ -175,6 +175,7 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(
         default=None, description="TOML file of the API keys: name, hash, groups and daily budget of each."
     )
+    require_key: bool = Field(default=False, description="Refuse requests that bring no API key.")
 
     # Answer cache
     cache_answers: int = Field(default=500, ge=0, description="Answers kept for equal questions; 0: none.")

@@ -1,0 +1,248 @@
+"""What was spent, by whom, on which day, at which model; and the daily budget that it counts against.
+
+One SQLite file in the data directory. Money is held before a request is sent and settled after it, so that
+requests at the same time cannot together spend more than the day allows. No question is written here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rag.documents import Charge, Receipt
+from rag.errors import OverBudget, StoreUnavailable
+
+T = TypeVar("T")
+
+By = Literal["key", "day", "model"]
+GROUPS: tuple[By, ...] = ("key", "day", "model")
+
+HOLD_SECONDS = 3600
+"""A hold that is older belongs to a process that died; it no longer counts."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS usage (
+    answer TEXT NOT NULL, day TEXT NOT NULL, at REAL NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL,
+    requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_write INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL, output INTEGER NOT NULL, usd REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS usage_by_day ON usage (day, key);
+CREATE TABLE IF NOT EXISTS held (
+    answer TEXT PRIMARY KEY, day TEXT NOT NULL, at REAL NOT NULL, key TEXT NOT NULL, usd REAL NOT NULL
+);
+"""
+
+
+class UsageRow(BaseModel):
+    """Sums over one group; a field that was not grouped by is null."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str | None = None
+    day: date | None = None
+    model: str | None = None
+    answers: int = Field(description="Answers that this model had a part in.")
+    requests: int
+    input_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    output_tokens: int
+    usd: float
+
+
+class Ledger:
+    """The account of a data directory. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Open or create the file, which only its owner may read.
+
+        Raises:
+            StoreUnavailable: it cannot be created.
+        """
+        self._path = path
+        self._clock = clock
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the account of what is spent cannot be kept: {error}", remedy="check RAG_DATA_DIR"
+            ) from None
+        self._with(lambda db: db.executescript(_SCHEMA))
+
+    async def hold(self, answer: str, key: str, usd: float, limit: float | None) -> None:
+        """Set `usd` aside for an answer, in place of what was set aside for it before.
+
+        Raises:
+            OverBudget: the key would have spent more than `limit` dollars today (UTC).
+        """
+        await asyncio.to_thread(self._with, lambda db: self._hold(db, answer, key, usd, limit))
+
+    async def settle(self, answer: str, key: str, charges: Sequence[Charge]) -> None:
+        """Book what an answer has cost, and release what was set aside for it. Once for each answer."""
+        await asyncio.to_thread(self._with, lambda db: self._settle(db, answer, key, charges))
+
+    async def spent_today(self, key: str) -> float:
+        """Dollars that a key has spent or set aside today (UTC)."""
+        return await asyncio.to_thread(self._with, lambda db: self._spent(db, key, ""))
+
+    async def sums(
+        self,
+        by: Sequence[By],
+        *,
+        key: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> list[UsageRow]:
+        """Sums by any of key, day and model, in that order; `until` is inclusive."""
+        return await asyncio.to_thread(self._with, lambda db: _sums(db, by, key, since, until))
+
+    def _hold(self, db: sqlite3.Connection, answer: str, key: str, usd: float, limit: float | None) -> None:
+        now = self._clock()
+        db.execute("DELETE FROM held WHERE at < ?", (now - HOLD_SECONDS,))
+        if limit is not None:
+            left = limit - self._spent(db, key, answer)
+            if usd > left:
+                raise OverBudget(
+                    f"the answer may cost ${usd:.4f}; of the day's ${limit:.2f}, ${max(left, 0):.4f} are left",
+                    remedy="ask again tomorrow (UTC), ask with mode fast, or have the budget raised",
+                )
+        db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", (answer, _day(now), now, key, usd))
+
+    def _spent(self, db: sqlite3.Connection, key: str, without: str) -> float:
+        day = _day(self._clock())
+        (spent,) = db.execute(
+            "SELECT COALESCE(SUM(usd), 0) FROM usage WHERE day = ? AND key = ?", (day, key)
+        ).fetchone()
+        (held,) = db.execute(
+            "SELECT COALESCE(SUM(usd), 0) FROM held WHERE day = ? AND key = ? AND answer != ?",
+            (day, key, without),
+        ).fetchone()
+        return float(spent) + float(held)
+
+    def _settle(self, db: sqlite3.Connection, answer: str, key: str, charges: Sequence[Charge]) -> None:
+        now = self._clock()
+        db.execute("DELETE FROM held WHERE answer = ?", (answer,))
+        db.executemany(
+            "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    answer,
+                    _day(now),
+                    now,
+                    key,
+                    charge.model,
+                    charge.requests,
+                    charge.input_tokens,
+                    charge.cache_write_tokens,
+                    charge.cache_read_tokens,
+                    charge.output_tokens,
+                    charge.usd or 0.0,
+                )
+                for charge in charges
+            ],
+        )
+
+    def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction, which nobody else writes in between."""
+        try:
+            with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    done = work(db)
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+                if db.in_transaction:
+                    db.execute("COMMIT")
+                return done
+        except sqlite3.Error as error:
+            raise StoreUnavailable(
+                f"the account of what is spent cannot be kept: {error}", remedy=f"check {self._path}"
+            ) from error
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one answer may spend: the request's own limit, and what the day leaves to its key.
+
+    A ledger of None keeps no account, as for tests of a part.
+    """
+
+    key: str = "local"
+    most: float | None = None
+    day: float | None = None
+    ledger: Ledger | None = None
+    _answer: str = ""
+
+    def __post_init__(self) -> None:
+        self._answer = uuid.uuid4().hex
+
+    async def hold(self, usd: float | None) -> None:
+        """Set aside what the next requests may cost in all, at worst.
+
+        Raises:
+            OverBudget: that is more than this answer or the key may spend.
+        """
+        if usd is None:
+            if self.most is None and self.day is None:
+                return
+            raise OverBudget(
+                "the price of the model is not known, so no budget can be kept",
+                remedy="name the model's price in RAG_PRICES_FILE",
+            )
+        if self.most is not None and usd > self.most:
+            raise OverBudget(
+                f"the answer may cost ${usd:.4f}, and ${self.most:.4f} may be spent on it",
+                remedy="raise max_usd, or ask with mode fast",
+            )
+        if self.ledger is not None:
+            await self.ledger.hold(self._answer, self.key, usd, self.day)
+
+    async def settle(self, receipt: Receipt) -> None:
+        """Book what the answer has cost; an answer without a model is booked as one that cost nothing."""
+        if self.ledger is not None:
+            charges = receipt.charges or (Charge(model=receipt.model, requests=0),)
+            await self.ledger.settle(self._answer, self.key, charges)
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+def _sums(
+    db: sqlite3.Connection, by: Sequence[By], key: str | None, since: date | None, until: date | None
+) -> list[UsageRow]:
+    columns = [name for name in GROUPS if name in by]
+    selected = "".join(f"{name}, " for name in columns)
+    grouped = f" GROUP BY {', '.join(columns)} ORDER BY {', '.join(columns)}" if columns else ""
+    rows = db.execute(
+        # Only names of our own stand in the statement; every value is bound.
+        f"SELECT {selected}COUNT(DISTINCT answer), TOTAL(requests), TOTAL(input), TOTAL(cache_write), "  # noqa: S608
+        "TOTAL(cache_read), TOTAL(output), TOTAL(usd) FROM usage "
+        f"WHERE day BETWEEN ? AND ? AND (? IS NULL OR key = ?){grouped}",
+        ((since or date.min).isoformat(), (until or date.max).isoformat(), key, key),
+    ).fetchall()
+    names = (
+        *columns,
+        "answers",
+        "requests",
+        "input_tokens",
+        "cache_write_tokens",
+        "cache_read_tokens",
+        "output_tokens",
+    )
+    return [UsageRow(**dict(zip(names, row, strict=False)), usd=round(row[-1], 8)) for row in rows]
