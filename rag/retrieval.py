@@ -41,6 +41,15 @@ class Stopwatch:
             self.stages_ms[name] = round(self.stages_ms.get(name, 0.0) + spent, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What the fused search found for a query, best first; `vector` is the query's embedding."""
+
+    query: str
+    vector: list[float] | None
+    hits: tuple[Hit, ...]
+
+
 class Retriever:
     """Finds passages for a reader. Every stage can be switched off in the settings."""
 
@@ -63,6 +72,14 @@ class Retriever:
     ) -> SearchResult:
         """The best chunks for `query` that `reader` may see, best first, at most `limit`."""
         watch = watch or Stopwatch()
+        found = await self.candidates(query, reader, filters, limit, watch)
+        hits = await self.rank(found, limit, watch)
+        return SearchResult(hits=tuple(hits), stages_ms=watch.stages_ms)
+
+    async def candidates(
+        self, query: str, reader: Reader, filters: Filters, limit: int, watch: Stopwatch
+    ) -> Candidates:
+        """What the fused search finds, before the costly part; `limit` as it will be for `rank`."""
         settings = self._settings
         with watch.stage("embed"):
             dense = (
@@ -72,7 +89,7 @@ class Retriever:
             )
             sparse = encode_query(query) if settings.sparse else None
         if dense is None and sparse is not None and not sparse.indices:
-            return SearchResult(hits=(), stages_ms=watch.stages_ms)
+            return Candidates(query, None, ())
         with watch.stage("search"):
             hits = await self._store.search(
                 reader=reader,
@@ -82,10 +99,15 @@ class Retriever:
                 limit=max(limit, settings.rerank_candidates if self._reranker else limit),
                 candidates=max(settings.candidates, limit),
             )
+        return Candidates(query, dense, tuple(hits))
+
+    async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> tuple[Hit, ...]:
+        """The candidates reranked, at most `limit`."""
+        hits: Sequence[Hit] = found.hits
         if self._reranker and hits:
             with watch.stage("rerank"):
-                hits = await asyncio.to_thread(self._rerank, self._reranker, query, hits)
-        return SearchResult(hits=tuple(hits[:limit]), stages_ms=watch.stages_ms)
+                hits = await asyncio.to_thread(self._rerank, self._reranker, found.query, hits)
+        return tuple(hits[:limit])
 
     async def evidence(self, hits: Sequence[Hit], watch: Stopwatch) -> list[Evidence]:
         """The hits with their neighbours joined, ranges that meet made one, in the order of the hits."""

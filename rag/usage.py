@@ -115,7 +115,7 @@ class Ledger:
             left = limit - self._spent(db, key, answer)
             if usd > left:
                 raise OverBudget(
-                    f"the answer may cost ${usd:.4f}; of the day's ${limit:.2f}, ${max(left, 0):.4f} are left",
+                    f"it may cost ${usd:.4f}; of the day's ${limit:.2f}, ${max(left, 0):.4f} are left",
                     remedy="ask again tomorrow (UTC), ask with mode fast, or have the budget raised",
                 )
         db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", (answer, _day(now), now, key, usd))
