@@ -222,7 +222,7 @@ class Answerer:
                                 yield _event(made)
                             pointers.clear()
                         case Spent(usage, usd):
-                            draft.account(usage, usd)
+                            draft.account(draft.route.model, usage, usd)
                         case Finished(reached_limit):
                             if reached_limit:
                                 draft.add_notice("The answer reached its length limit and stops early.")

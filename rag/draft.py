@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rag.citable import Place
 from rag.claude import Usage
-from rag.documents import Answer, Citation, Hit, Nearest, Receipt, Route
+from rag.documents import (
+    Answer,
+    Charge,
+    Citation,
+    Grounding,
+    Hit,
+    Kind,
+    Nearest,
+    Outcome,
+    Receipt,
+    Route,
+    Support,
+)
 from rag.errors import AnswerError
 from rag.grounding import Citations, MarkedText
 from rag.routing import EXTRACTIVE
@@ -16,20 +29,25 @@ from rag.routing import EXTRACTIVE
 NOT_FOUND = "I could not find this in the documents."
 NEAREST = 3
 
+_MARKER = re.compile(r"\[(\d+)\]")
+
 
 @dataclass(slots=True)
 class Draft:
-    """One answer while it is written. It becomes an `Answer` by `whole`, `not_found` or `uncited`."""
+    """One answer while it is written. It becomes an `Answer` by `whole`, `not_found`, `uncited` or `ask_back`."""
 
     route: Route
     hits: Sequence[Hit]
     stages_ms: dict[str, float]
+    kind: Kind = "extractive"
     text: MarkedText = field(default_factory=MarkedText)
     citations: Citations = field(default_factory=Citations)
     notice: str | None = None
+    question: str | None = None
+    grounding: Grounding | None = None
+    chunks_sent: int = 0
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _usage: Usage = field(default_factory=Usage)
-    _usd: float = 0.0
+    _charges: dict[str, Charge] = field(default_factory=dict)
 
     def cite(self, places: Iterable[Place]) -> Iterator[Citation | str]:
         """Cite places for the text fed last: each new citation, then the markers as text to show.
@@ -49,27 +67,64 @@ class Draft:
         if markers:
             yield self.text.mark(sorted(markers))
 
-    def account(self, usage: Usage, usd: float | None) -> None:
-        """Book what the request to Claude cost."""
-        self._usage, self._usd = usage, usd or 0.0
+    def account(self, model: str, usage: Usage, usd: float | None) -> None:
+        """Book what one request to Claude cost."""
+        before = self._charges.get(model, Charge(model=model, requests=0))
+        self._charges[model] = Charge(
+            model=model,
+            requests=before.requests + 1,
+            input_tokens=before.input_tokens + usage.input_tokens,
+            cache_read_tokens=before.cache_read_tokens + usage.cache_read_tokens,
+            cache_write_tokens=before.cache_write_tokens + usage.cache_write_tokens,
+            output_tokens=before.output_tokens + usage.output_tokens,
+            usd=None if usd is None or before.usd is None else round(before.usd + usd, 8),
+        )
         if usd is None:
-            self.add_notice(f"The price of {self.route.model} is not known (RAG_PRICES_FILE).")
+            self.add_notice(f"The price of {model} is not known (RAG_PRICES_FILE).")
 
     def add_notice(self, notice: str) -> None:
-        self.notice = f"{self.notice} {notice}" if self.notice else notice
+        if notice not in (self.notice or ""):
+            self.notice = f"{self.notice} {notice}" if self.notice else notice
+
+    def start_again(self) -> None:
+        """Drop what has been written; what it cost stays on the bill."""
+        self.text, self.citations = MarkedText(), Citations()
 
     def fall_back(self, error: AnswerError) -> None:
-        """Go on without Claude: what it had begun is dropped; what it cost stays on the bill."""
+        """Go on without Claude."""
+        self.start_again()
+        self.kind = "extractive"
         self.route = Route(model=EXTRACTIVE, reason="Claude gave no whole answer, so sentences are quoted.")
-        self.text, self.citations, self.notice = MarkedText(), Citations(), None
+        self.notice = None
         self.add_notice(f"{error.detail[:1].upper()}{error.detail[1:]}.")
 
+    def keep_supported(self, checked: Sequence[Support]) -> None:
+        """Take the sentences out that are not supported, and the citations that only they had."""
+        text = self.text.text
+        removed = [one for one in checked if not one.supported]
+        for one in sorted(removed, key=lambda one: -one.start):
+            text = text[: one.start].rstrip(" ") + text[one.end :]
+        kept, shift = [], 0
+        for one in checked:
+            if not one.supported:
+                continue
+            start = text.index(one.text, shift)
+            shift = start + len(one.text)
+            kept.append(one.model_copy(update={"start": start, "end": shift}))
+        self.text = MarkedText([text])
+        self.citations.keep({int(number) for number in _MARKER.findall(text)})
+        self.grounding = Grounding(sentences=tuple(kept), removed=tuple(one.text for one in removed))
+
     def whole(self) -> Answer:
-        return self._answer(self.text.text, self.citations.all, answered=True)
+        return self._answer(self.text.text, self.citations.all, "answered")
 
     def not_found(self) -> Answer:
         """The documents do not hold it; the nearest ones are named."""
-        return self._answer(NOT_FOUND, (), answered=False)
+        return self._answer(NOT_FOUND, (), "not_found")
+
+    def ask_back(self, question: str) -> Answer:
+        """One short question to the reader, because theirs does not say enough."""
+        return self._answer(question, (), "clarification")
 
     def uncited(self) -> Answer:
         """Claude cited nothing: either it found nothing, or what it wrote cannot be checked."""
@@ -79,23 +134,39 @@ class Draft:
             self.add_notice("The model's reply cited no document and was withheld.")
         return self.not_found()
 
-    def _answer(self, text: str, citations: tuple[Citation, ...], *, answered: bool) -> Answer:
+    def receipt(self) -> Receipt:
+        """What it has cost so far."""
+        charges = tuple(self._charges.values())
+        return Receipt(
+            model=self.route.model,
+            route=self.kind,
+            reason=self.route.reason,
+            input_tokens=sum(one.input_tokens for one in charges),
+            cache_read_tokens=sum(one.cache_read_tokens for one in charges),
+            cache_write_tokens=sum(one.cache_write_tokens for one in charges),
+            output_tokens=sum(one.output_tokens for one in charges),
+            usd=round(sum(one.usd or 0.0 for one in charges), 8),
+            charges=charges,
+            stages_ms=dict(self.stages_ms),
+            chunks_retrieved=len(self.hits),
+            chunks_sent=self.chunks_sent,
+            chunks_cited=len({citation.chunk_id for citation in self.citations.all}),
+        )
+
+    def _answer(self, text: str, citations: tuple[Citation, ...], outcome: Outcome) -> Answer:
+        answered = outcome == "answered"
         return Answer(
             id=self.id,
             text=text,
             citations=citations,
             answered=answered,
             route=self.route,
-            receipt=Receipt(
-                input_tokens=self._usage.input_tokens,
-                cache_read_tokens=self._usage.cache_read_tokens,
-                cache_write_tokens=self._usage.cache_write_tokens,
-                output_tokens=self._usage.output_tokens,
-                usd=self._usd,
-                stages_ms=dict(self.stages_ms),
-            ),
+            receipt=self.receipt(),
             nearest=() if answered else nearest(self.hits),
             notice=self.notice,
+            outcome=outcome,
+            question=self.question,
+            grounding=self.grounding if answered else None,
         )
 
 

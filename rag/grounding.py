@@ -46,6 +46,12 @@ class Citations:
         self._by_place[place] = citation
         return citation, True
 
+    def keep(self, markers: set[int]) -> None:
+        """Forget the citations that no marker in the text names."""
+        self._by_place = {
+            place: citation for place, citation in self._by_place.items() if citation.marker in markers
+        }
+
     @property
     def all(self) -> tuple[Citation, ...]:
         return tuple(self._by_place.values())
