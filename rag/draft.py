@@ -34,7 +34,7 @@ _MARKER = re.compile(r"\[(\d+)\]")
 
 @dataclass(slots=True)
 class Draft:
-    """One answer while it is written. It becomes an `Answer` by `whole`, `not_found`, `uncited` or `ask_back`."""
+    """One answer while it is written; `whole`, `not_found`, `uncited` and `ask_back` end it."""
 
     route: Route
     hits: Sequence[Hit]
