@@ -11,11 +11,13 @@ from rag.answering import Answerer
 from rag.claude import ClaudeClient
 from rag.documents import Reader
 from rag.embedding import Embedder, load_embedder
+from rag.keys import KeyRing
 from rag.reranking import load_reranker
 from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.store import Store, open_store
 from rag.store.files import FileStore
+from rag.usage import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Service:
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
+    ledger: Ledger
+    keys: KeyRing
 
     @property
     def reader(self) -> Reader:
@@ -42,6 +46,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     Raises:
         ModelUnavailable, StoreError, SettingsError: what is missing, with the remedy.
     """
+    keys = KeyRing(settings)
+    ledger = await asyncio.to_thread(Ledger, settings.data_dir / "usage.sqlite")
     embedder = await asyncio.to_thread(load_embedder, settings)
     reranker = await asyncio.to_thread(load_reranker, settings) if settings.rerank else None
     claude = ClaudeClient(settings)
@@ -50,6 +56,6 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             files = FileStore(settings)
             retriever = Retriever(settings, store, files, embedder, reranker)
             answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
-            yield Service(settings, store, files, embedder, retriever, answerer)
+            yield Service(settings, store, files, embedder, retriever, answerer, ledger, keys)
     finally:
         await claude.close()

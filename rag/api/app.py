@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from rag.api import ask, documents, health, pages, problems
+from rag.api import ask, documents, health, pages, problems, usage
 from rag.api.deps import Runtime
 from rag.api.guard import Guard
 from rag.errors import CiteboxError
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.runtime = runtime
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
-    for routes in (ask.router, documents.router, health.router, pages.router):
+    for routes in (ask.router, documents.router, usage.router, health.router, pages.router):
         app.include_router(routes)
     _describe_problems(app)
     return app

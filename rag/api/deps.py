@@ -13,11 +13,13 @@ from fastapi import Depends, Request
 
 from rag.documents import DocumentRecord, Reader
 from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
+from rag.keys import Caller
 from rag.service import Service
 from rag.settings import Settings
 
 T = TypeVar("T")
 
+ADMIN = "admin"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """What a proxy adds: behind one, a request from this machine may be anybody's."""
@@ -65,9 +67,25 @@ def get_service(runtime: RuntimeDep) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
-def get_reader(service: ServiceDep) -> Reader:
-    """Who is asking. Every path to a document's text goes through this one dependency."""
-    return service.reader
+def get_caller(request: Request, service: ServiceDep) -> Caller:
+    """Who is asking, by the key they bring; the admin key reads as everyone does.
+
+    Raises:
+        Unauthorised: the key is not known, or none came and one is needed.
+    """
+    given = bearer(request.headers)
+    admin = service.settings.admin_key
+    if admin is not None and same_key(given, admin.get_secret_value()):
+        return Caller(ADMIN, service.reader)
+    return service.keys.caller(given)
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_reader(caller: CallerDep) -> Reader:
+    """What the caller may read. Every path to a document's text goes through this one dependency."""
+    return caller.reader
 
 
 ReaderDep = Annotated[Reader, Depends(get_reader)]
@@ -82,6 +100,16 @@ def get_door(runtime: RuntimeDep, service: ServiceDep) -> IngestDoor:
 DoorDep = Annotated[IngestDoor, Depends(get_door)]
 
 
+def bearer(headers: Mapping[str, str]) -> str:
+    """The key that a request brings; empty when it brings none."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key if scheme.lower() == "bearer" else ""
+
+
+def same_key(given: str, wanted: str) -> bool:
+    return secrets.compare_digest(given.encode(), wanted.encode())
+
+
 def check_write(settings: Settings, headers: Mapping[str, str]) -> None:
     """Adding and removing documents: by the admin key where one is set, else from this machine only.
 
@@ -89,8 +117,7 @@ def check_write(settings: Settings, headers: Mapping[str, str]) -> None:
         Forbidden: the key is missing or wrong, or the request may come from another machine.
     """
     if settings.admin_key is not None:
-        given = headers.get("authorization", "").removeprefix("Bearer ").encode()
-        if not secrets.compare_digest(given, settings.admin_key.get_secret_value().encode()):
+        if not same_key(bearer(headers), settings.admin_key.get_secret_value()):
             raise Forbidden("this needs the admin key", remedy="send it as `Authorization: Bearer …`")
     elif (
         settings.host not in LOOPBACK
