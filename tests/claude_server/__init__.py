@@ -4,6 +4,7 @@ It rejects what the API rejects, streams what the API streams, fails as the API 
 reached over the network. What it knows is the API as it was read on 2026-11-24.
 """
 
+from .batches import Batch, Expired
 from .delivery import RecordedRequest
 from .grounded import NOT_FOUND, Grounded
 from .replies import (
@@ -28,12 +29,14 @@ from .sources import Cite
 
 __all__ = [
     "NOT_FOUND",
+    "Batch",
     "Cite",
     "ClaudeServer",
     "CleanEndWithoutStop",
     "ContextExceeded",
     "CutConnection",
     "ErrorStatus",
+    "Expired",
     "Grounded",
     "InvalidCitation",
     "MaxTokens",

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from . import errors, models, rules, wire
+from . import batches, errors, models, rules, wire
 from .delivery import Answer, RecordedRequest, deliver
 from .replies import Asked, ErrorStatus, Reply, as_reply
 from .sources import citable
@@ -32,6 +32,7 @@ class Api:
         self.requests: list[RecordedRequest] = []
         self.queue: deque[str | Reply | ErrorStatus] = deque()
         self.cache = PromptCache()
+        self.batches = batches.Batches(self._message)
         self.closing = asyncio.Event()
         """Set when the responses under way must end."""
         self._default = default
@@ -59,6 +60,8 @@ class Api:
     def _answer(self, request: Request, raw: bytes, record: RecordedRequest, number: int) -> Answer:
         key = rules.check_headers(record.headers, self._keys)
         known = request.url.path.rstrip("/")
+        if known == batches.PATH or known.startswith(f"{batches.PATH}/"):
+            return self._batches(request, known.removeprefix(batches.PATH), raw, record, number)
         if request.method == "POST" and known in ("/v1/messages", "/v1/messages/count_tokens"):
             record.body = rules.parse(raw)
             if known.endswith("count_tokens"):
@@ -70,6 +73,36 @@ class Api:
         if request.method == "GET" and known.startswith("/v1/models/"):
             return _json(200, models.info(rules.find_model(known.removeprefix("/v1/models/"))), number)
         raise errors.Rejected(f"{request.method} {request.url.path} is not here", status=404)
+
+    def _batches(
+        self, request: Request, rest: str, raw: bytes, record: RecordedRequest, number: int
+    ) -> Answer:
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        match request.method, rest.split("/")[1:]:
+            case "POST", []:
+                created = self.batches.create(raw)
+                record.body = json.loads(raw)
+                return _json(200, created, number)
+            case "GET", []:
+                return _json(200, self.batches.page(request.query_params, base), number)
+            case "GET", [id]:
+                return _json(200, self.batches.get(id, base), number)
+            case "POST", [id, "cancel"]:
+                return _json(200, self.batches.cancel(id, base), number)
+            case "GET", [id, "results"]:
+                data = self.batches.results(id)
+                kind = {"content-type": "application/x-jsonl", "content-length": str(len(data))}
+                return Answer(200, {**_headers(number), **kind}, [(0.0, data)])
+        raise errors.Rejected(f"{request.method} {request.url.path} is not here", status=404)
+
+    def _message(self, body: dict[str, Any], reply: str | Reply | None) -> dict[str, Any]:
+        """The message that answers one request of a batch."""
+        model = rules.check_create(body)
+        rules.check_length(prompt_tokens(body, model), model)
+        plan = as_reply(reply or self._default).plan(Asked(body, model, citable(body)))
+        usage = self.cache.use(body, model, "batch")
+        id = f"msg_{next(self._numbers):024d}"
+        return wire.message(wire.fitted(plan, body, model), id=id, model=model, usage=usage)
 
     def _create(self, body: dict[str, Any], key: str, number: int) -> Answer:
         model = rules.check_create(body)

@@ -12,6 +12,7 @@ from typing import Self
 import uvicorn
 
 from .api import Api
+from .batches import Batches
 from .delivery import PATIENCE, RecordedRequest
 from .grounded import NOT_FOUND, Grounded
 from .replies import ErrorStatus, Reply
@@ -48,15 +49,21 @@ class ClaudeServer:
         """All requests since the last `reset`, the rejected ones too, in the order they came."""
         return self._api.requests
 
+    @property
+    def batches(self) -> Batches:
+        """The message batches, and when they end."""
+        return self._api.batches
+
     def enqueue(self, *replies: str | Reply | ErrorStatus) -> None:
         """The next accepted `POST /v1/messages` get these, each one; a rejected request uses none up."""
         self._api.queue.extend(replies)
 
     def reset(self) -> None:
-        """Forget all requests, enqueued replies and cached prompts."""
+        """Forget all requests, enqueued replies, cached prompts and batches."""
         self._api.requests.clear()
         self._api.queue.clear()
         self._api.cache.forget()
+        self._api.batches.reset()
 
     def start(self) -> Self:
         # With the protocol named: asyncio sets TCP_NODELAY on nothing else, and 40 ms a request are lost.
