@@ -23,8 +23,8 @@ from typing import Any
 from ingest.pipeline import Placement
 from ingest.report import Outcome, Report
 from ingest.run import add
-from rag.answering import Question
 from rag.documents import Filters, Hit
+from rag.events import Question
 from rag.service import Service, open_service
 from rag.settings import Settings, load_settings
 from rag.terminal import err, quiet_libraries

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 from rag.citable import of_evidence, places_of
 from rag.claude import (
@@ -19,62 +18,21 @@ from rag.claude import (
     TextDelta,
     prompt,
 )
-from rag.documents import Answer, Citation, Evidence, Filters, Hit, Kind, Reader, Route
+from rag.documents import Answer, Citation, Evidence, Hit, Kind
 from rag.draft import Draft
 from rag.embedding import Embedder
 from rag.errors import AnswerError, AnswerRefused
+from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.extractive import Scorer, choose_quotes
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import Mode, plan
+from rag.routing import plan
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
 from rag.synthesis import read_documents
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What the answer may rest on, known before its first word."""
-
-    hits: tuple[Hit, ...]
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer's text, `[n]` markers included."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """A citation that a marker in the text refers to; sent before its marker."""
-
-    citation: Citation
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The whole answer. Its text replaces whatever was streamed."""
-
-    answer: Answer
-
-
-AnswerEvent = Sources | Delta | Cited | Done
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked, how, by whom, of which documents."""
-
-    text: str
-    reader: Reader
-    mode: Mode = "auto"
-    filters: Filters = field(default_factory=Filters)
 
 
 class Answerer:

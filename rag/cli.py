@@ -1,32 +1,16 @@
-"""The `rag` command: serve, ask, search, doctor, models."""
+"""The `rag` command: serve, ask, search, doctor, models, key."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
-from rag.errors import SettingsError
-from rag.terminal import (
-    FAILED,
-    busy,
-    err,
-    out,
-    plain,
-    print_json,
-    quiet_libraries,
-    run,
-    settings_or_exit,
-)
-
-if TYPE_CHECKING:
-    from rag.answering import Question
-    from rag.documents import Answer, Citation, Filters
-    from rag.routing import Mode
-    from rag.service import Service
+from rag import ask_cli
+from rag.ask_cli import CollectionOption, DocumentOption, JsonOption, filters_of, open_here, place
+from rag.errors import InvalidRequest, SettingsError
+from rag.terminal import MISUSED, err, fail, out, plain, print_json, quiet_libraries, run, settings_or_exit
 
 app = typer.Typer(
     name="rag",
@@ -42,14 +26,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="The built-in models: list them, fetch them.")
 app.add_typer(models_app, name="models")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
-DocumentOption = Annotated[
-    list[str] | None, typer.Option("--document", help="Only this document (id); repeatable.")
-]
-CollectionOption = Annotated[
-    list[str] | None, typer.Option("--collection", help="Only this collection; repeatable.")
-]
 
 
 @app.command(epilog="Examples:\n\n  rag serve\n\n  RAG_PORT=9000 rag serve")
@@ -68,34 +44,7 @@ def serve(
     sys.exit(serve_http(settings.model_copy(update=update)))
 
 
-@app.command(
-    epilog="Examples:\n\n  rag ask 'Who may read the audit log?'\n\n"
-    "  rag ask 'Summarise the security policy' --mode thorough\n\n"
-    "  rag ask 'How long are backups kept?' --json"
-)
-def ask(
-    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
-    mode: Annotated[str, typer.Option(help="auto, fast (Haiku) or thorough (Sonnet).")] = "auto",
-    document: DocumentOption = None,
-    collection: CollectionOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Answer a question from the documents, with citations. Exit code 0 also when they do not hold it."""
-    if mode not in ("auto", "fast", "thorough"):
-        raise typer.BadParameter("choose auto, fast or thorough", param_hint="--mode")
-    if not question.strip():
-        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
-
-    async def work() -> Answer:
-        from rag.answering import Question
-
-        async with _service() as service:
-            asked = Question(question, service.reader, cast("Mode", mode), _filters(document, collection))
-            return await (service.answerer.answer(asked) if json else _stream(service, asked))
-
-    answer = run(work)
-    if json:
-        print_json(answer.model_dump(mode="json"))
+app.command(epilog=ask_cli.EXAMPLES)(ask_cli.ask)
 
 
 @app.command(
@@ -113,16 +62,16 @@ def search(
         raise typer.BadParameter("the query is empty", param_hint="QUERY")
 
     async def work() -> None:
-        async with _service() as service:
+        async with open_here() as service:
             found = await service.retriever.search(
-                query, service.reader, _filters(document, collection), limit
+                query, service.reader, filters_of(document, collection), limit
             )
         if json:
             print_json(found.model_dump(mode="json"))
             return
         for number, hit in enumerate(found.hits, 1):
             out.print(
-                f"[bold]{number}. {_place(hit.title, hit.headings, hit.page)}[/]  [dim]{plain(hit.uri)}[/]"
+                f"[bold]{number}. {place(hit.title, hit.headings, hit.page)}[/]  [dim]{plain(hit.uri)}[/]"
             )
             out.print(plain(" ".join(hit.text.split())[:300]) + "\n")
         if not found.hits:
@@ -177,74 +126,27 @@ def fetch_models() -> None:
     run(work)
 
 
-@asynccontextmanager
-async def _service() -> AsyncIterator[Service]:
-    settings = settings_or_exit()
-    quiet_libraries()
-    from rag.service import open_service
+@app.command(
+    epilog="Example:\n\n  rag key intranet --group everyone --group hr --max-usd-per-day 5 >> keys.toml"
+)
+def key(
+    name: Annotated[str, typer.Argument(help="Whose key it is: the name on the account.")],
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="An access group it brings; repeatable. [everyone]")
+    ] = None,
+    max_usd_per_day: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", min=0, help="Most that it may spend in a day (UTC).")
+    ] = None,
+) -> None:
+    """Make an API key: its table for RAG_KEYS_FILE on standard output, the key itself on standard error."""
+    from rag.keys import new_key, table
 
-    async with AsyncExitStack() as stack:
-        with busy("Loading the models"):
-            service = await stack.enter_async_context(open_service(settings))
-        yield service
-
-
-async def _stream(service: Service, asked: Question) -> Answer:
-    """Print an answer as it comes, then its citations and the receipt."""
-    from rag.answering import Delta, Done
-
-    streamed, answer = "", None
-    async for event in service.answerer.stream(asked):
-        if isinstance(event, Delta):
-            streamed += event.text
-            sys.stdout.write(_safe(event.text))
-            sys.stdout.flush()
-        elif isinstance(event, Done):
-            answer = event.answer
-    if answer is None:
-        sys.exit(FAILED)
-    if streamed.strip() != answer.text:
-        sys.stdout.write(("\n\n" if streamed else "") + _safe(answer.text))
-    out.print("\n")
-    for citation in answer.citations:
-        out.print(_cited(citation))
-    if answer.nearest:
-        out.print("Nearest documents:")
-        for near in answer.nearest:
-            out.print(f"  - {_place(near.title, near.headings, near.page)}  [dim]{plain(near.uri)}[/]")
-    if answer.notice:
-        err.print(f"[yellow]{plain(answer.notice)}[/]")
-    receipt = answer.receipt
-    spent = (
-        f"${receipt.usd:.5f}, {receipt.input_tokens}+{receipt.output_tokens} tokens, " if receipt.usd else ""
-    )
-    took = sum(receipt.stages_ms.values()) / 1000
-    err.print(f"[dim]{answer.route.model}: {answer.route.reason} ({spent}{took:.1f} s)[/]")
-    return answer
-
-
-def _cited(citation: Citation) -> str:
-    quote = " ".join(citation.quote.split())
-    place = _place(citation.title, citation.headings, citation.page)
-    return (
-        f"[bold]{plain(f'[{citation.marker}]')}[/] {place}  [dim]{plain(citation.uri)}[/]\n    {plain(quote)}"
-    )
-
-
-def _place(title: str, headings: tuple[str, ...], page: int | None) -> str:
-    parts = [title, *(part for part in headings if part != title)]
-    return plain(" > ".join(parts)) + (f", page {page}" if page else "")
-
-
-def _safe(text: str) -> str:
-    """Text of a document or model without control characters, which could steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-
-
-def _filters(documents: list[str] | None, collections: list[str] | None) -> Filters:
-    from rag.documents import Filters
-
-    return Filters(document_ids=tuple(documents or ()), collections=tuple(collections or ()))
+    made = new_key()
+    try:
+        out.print(plain(table(name, made, group, max_usd_per_day)))
+    except InvalidRequest as error:
+        fail(error, MISUSED)
+    err.print(f"The key, which is not stored anywhere: [bold]{made}[/]")
 
 
 def main() -> None:

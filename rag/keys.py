@@ -7,6 +7,8 @@ to guess, which is what slow password hashes are for.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import secrets
 import tomllib
 from dataclasses import dataclass
@@ -15,12 +17,18 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.documents import EVERYONE, Reader
-from rag.errors import SettingsError, Unauthorised
+from rag.errors import InvalidRequest, SettingsError, Unauthorised
 from rag.settings import Settings
 
 PREFIX = "cbx_"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ANONYMOUS = "anonymous"
 """Whoever asks without a key, where that is allowed."""
+LOCAL = "local"
+"""Whoever asks at the command line."""
+ADMIN = "admin"
+"""Whoever brings RAG_ADMIN_KEY."""
+RESERVED = frozenset({ANONYMOUS, LOCAL, ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,22 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
+def table(name: str, key: str, groups: list[str] | None, max_usd_per_day: float | None) -> str:
+    """The table of a key for the file, without the key.
+
+    Raises:
+        InvalidRequest: the name cannot be that of a table.
+    """
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise InvalidRequest(f"{name!r} cannot be the name of a key", remedy="use letters, digits, - and _")
+    lines = [f"[keys.{name}]", f'sha256 = "{digest(key)}"']
+    if groups:
+        lines.append(f"groups = {json.dumps(groups)}")
+    if max_usd_per_day is not None:
+        lines.append(f"max_usd_per_day = {max_usd_per_day}")
+    return "\n".join(lines)
+
+
 def _read(path: Path | None) -> dict[str, Key]:
     if path is None:
         return {}
@@ -98,6 +122,6 @@ def _read(path: Path | None) -> dict[str, Key]:
         ) from None
     if len({key.sha256 for key in found.values()}) < len(found):
         raise SettingsError("RAG_KEYS_FILE names the same key twice")
-    if ANONYMOUS in found:
-        raise SettingsError(f"RAG_KEYS_FILE: {ANONYMOUS} is the name of those without a key")
+    if taken := sorted(RESERVED & set(found)):
+        raise SettingsError(f"RAG_KEYS_FILE: {taken[0]} cannot be the name of a key")
     return found

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rag.answering import Answerer
+from rag.asking import Desk
 from rag.claude import ClaudeClient
 from rag.documents import Reader
 from rag.embedding import Embedder, load_embedder
-from rag.keys import KeyRing
+from rag.keys import LOCAL, Caller, KeyRing
 from rag.reranking import load_reranker
 from rag.retrieval import Retriever
 from rag.settings import Settings
@@ -30,6 +31,7 @@ class Service:
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
+    desk: Desk
     ledger: Ledger
     keys: KeyRing
 
@@ -37,6 +39,11 @@ class Service:
     def reader(self) -> Reader:
         """Everyone who asks through this process."""
         return Reader(frozenset(self.settings.reader_groups))
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks at the command line."""
+        return Caller(LOCAL, self.reader, self.settings.max_usd_per_day)
 
 
 @asynccontextmanager
@@ -56,6 +63,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             files = FileStore(settings)
             retriever = Retriever(settings, store, files, embedder, reranker)
             answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
-            yield Service(settings, store, files, embedder, retriever, answerer, ledger, keys)
+            desk = Desk(settings, answerer, ledger)
+            yield Service(settings, store, files, embedder, retriever, answerer, desk, ledger, keys)
     finally:
         await claude.close()

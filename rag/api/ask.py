@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rag.answering import AnswerEvent, Cited, Delta, Done, Question, Sources
-from rag.api.deps import ReaderDep, ServiceDep, unless_hung_up
+from rag.api.deps import CallerDep, ReaderDep, ServiceDep, unless_hung_up
 from rag.api.problems import problem_of, request_id, responses, unforeseen
+from rag.asking import Asked
+from rag.claude import Turn
 from rag.documents import Answer, Filters, SearchResult
 from rag.errors import CiteboxError
+from rag.events import AnswerEvent, Cited, Delta, Done, Progress, Sources
 from rag.routing import Mode
-from rag.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,66 @@ SEARCH_EXAMPLES: dict[str, Any] = {
 }
 
 
+class Message(BaseModel):
+    """One earlier turn."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    role: Literal["user", "assistant"]
+    content: str = Field(min_length=1, max_length=LONGEST_QUESTION * 10)
+
+
 class AskRequest(BaseModel):
     """A question, how it is to be answered, and of which documents."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    question: str = Field(
+        default="",
+        max_length=LONGEST_QUESTION,
+        description="The question; the last of `messages` when left out.",
+    )
     mode: Mode = "auto"
     filters: Filters = Field(default_factory=Filters)
     stream: bool = False
+    messages: tuple[Message, ...] = Field(
+        default=(), max_length=200, description="What was said before, oldest first, kept by the client."
+    )
+    conversation_id: str | None = Field(
+        default=None, max_length=100, description="A conversation kept by the service; `new` begins one."
+    )
+    strict: bool = Field(default=False, description="Leave out what the citations do not support.")
+    review: bool = Field(default=False, description="Let a stronger model check the answer.")
+    max_usd: float | None = Field(default=None, ge=0, description="Most dollars that the answer may cost.")
+    response_schema: dict[str, Any] | None = Field(
+        default=None, description="JSON Schema of the value to extract; it comes in `data`, with citations."
+    )
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> AskRequest:
+        if self.messages and self.conversation_id:
+            raise ValueError("give `messages` or `conversation_id`, not both")
+        if not self.question and (not self.messages or self.messages[-1].role != "user"):
+            raise ValueError("`question` is empty, and the last of `messages` is not the user's")
+        return self
+
+    def read(self) -> Asked:
+        """The request as the desk takes it."""
+        turns = tuple(Turn(message.role, message.content) for message in self.messages)
+        text = self.question
+        if not text:
+            text, turns = turns[-1].text, turns[:-1]
+        return Asked(
+            text,
+            mode=self.mode,
+            filters=self.filters,
+            strict=self.strict,
+            review=self.review,
+            schema=self.response_schema,
+            max_usd=self.max_usd,
+            messages=turns,
+            conversation_id=self.conversation_id,
+        )
 
 
 class SearchRequest(BaseModel):
@@ -77,23 +129,23 @@ class SearchRequest(BaseModel):
             "`delta`, `citation`, then `done` (the whole answer) or `error` (a problem).",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **responses(422, 502, 503),
+        **responses(401, 402, 404, 422, 502, 503),
     },
 )
 async def ask(
     request: Request,
     asked: Annotated[AskRequest, Body(openapi_examples=ASK_EXAMPLES)],
     service: ServiceDep,
-    reader: ReaderDep,
+    caller: CallerDep,
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Answer a question from the documents the reader may see, with citations that can be checked."""
-    question = Question(asked.question, reader, asked.mode, asked.filters)
+    question = asked.read()
     if asked.stream or "text/event-stream" in accept:
-        stream = _events(service, question, request_id(request))
+        stream = _events(service.desk.stream(question, caller), request_id(request))
         # Proxies must not gather the events up.
         return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    answer = await unless_hung_up(request, service.answerer.answer(question))
+    answer = await unless_hung_up(request, service.desk.answer(question, caller))
     return JSONResponse(answer.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
 
@@ -109,9 +161,9 @@ async def search(
     return await unless_hung_up(request, work)
 
 
-async def _events(service: Service, question: Question, ident: str) -> AsyncIterator[bytes]:
+async def _events(answering: AsyncGenerator[AnswerEvent], ident: str) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(service.answerer.stream(question)) as events:
+        async with aclosing(answering) as events:
             async for event in events:
                 yield _encoded(event)
     except CiteboxError as error:
@@ -125,6 +177,8 @@ def _encoded(event: AnswerEvent) -> bytes:
     match event:
         case Sources(hits, route):
             return _sse("sources", _Sources(hits=hits, route=route))
+        case Progress(done, total, title):
+            return _sse("progress", _Progress(done=done, total=total, title=title))
         case Delta(text):
             return _sse("delta", _Delta(text=text))
         case Cited(citation):
@@ -136,6 +190,12 @@ def _encoded(event: AnswerEvent) -> bytes:
 class _Sources(SearchResult):
     route: Any
     stages_ms: dict[str, float] = Field(default_factory=dict, exclude=True)
+
+
+class _Progress(BaseModel):
+    done: int
+    total: int
+    title: str
 
 
 class _Delta(BaseModel):

@@ -13,13 +13,12 @@ from fastapi import Depends, Request
 
 from rag.documents import DocumentRecord, Reader
 from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
-from rag.keys import Caller
+from rag.keys import ADMIN, Caller
 from rag.service import Service
 from rag.settings import Settings
 
 T = TypeVar("T")
 
-ADMIN = "admin"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """What a proxy adds: behind one, a request from this machine may be anybody's."""

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rag.answering import Answerer, AnswerEvent, Cited, Delta, Done, Question, Sources
+from rag.answering import Answerer
 from rag.claude import ClaudeClient, prompt
 from rag.documents import Answer, Filters, Reader
 from rag.draft import NOT_FOUND
 from rag.errors import AnswerCutOff
+from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.retrieval import Retriever
 from tests.claude_server import (
     Cite,
