@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +14,24 @@ from rich.table import Table
 from ingest.report import Outcome, Report
 from rag.terminal import err, plain
 
+SECONDS_BETWEEN_LINES = 10
+"""Where nobody watches a bar, such as in the log of a job."""
+
 
 class Bars:
-    """A bar for the files and one for the chunks of the file in hand."""
+    """A bar for the files and one for the chunks of the file in hand; in a pipe a line now and then."""
 
     def __init__(self, progress: Progress, *, name_failures: bool) -> None:
         self._progress = progress
+        self._said = time.monotonic()
+        self._done = self._found = 0
         self._name_failures = name_failures
         self._files: TaskID | None = None
         self._chunks = progress.add_task("", total=None, visible=False)
 
     def found(self, files: int) -> None:
         self._files = self._progress.add_task("files", total=files)
+        self._found = files
 
     def started(self, path: str) -> None:
         name = plain(Path(path).name)
@@ -37,6 +44,10 @@ class Bars:
         self._progress.update(self._chunks, visible=False)
         if self._files is not None and outcome.document_id is not None:
             self._progress.advance(self._files)
+            self._done += 1
+            if self._progress.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+                self._said = time.monotonic()
+                err.print(f"{self._done} of {self._found} files")
         if outcome.status == "failed" and self._name_failures:
             err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
 

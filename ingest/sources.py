@@ -228,6 +228,8 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
             )
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
+            if not explicit:
+                return SkippedSource(shown(path), f"is {_kind(status.st_mode)}, not a file")
             raise SourceUnreadable(f"is {_kind(status.st_mode)}, not a file")
         if status.st_size > max_bytes:
             raise SourceTooLarge(

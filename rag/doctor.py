@@ -130,7 +130,9 @@ def _claude(settings: Settings) -> Check:
         )
     where = settings.anthropic_base_url or "the Claude API"
     return Check(
-        name="claude", state="OK", detail=f"{settings.fast_model} and {settings.thorough_model} at {where}"
+        name="claude",
+        state="OK",
+        detail=f"{settings.fast_model} and {settings.thorough_model} at {where}, not tried",
     )
 
 

@@ -274,11 +274,17 @@ def _nearest(key: str, known: set[str]) -> str:
 
 def _explain(error: ValidationError) -> str:
     lines = []
-    for problem in error.errors(include_url=False, include_input=False):
+    for problem in error.errors(include_url=False):
         message = problem["msg"].removeprefix("Value error, ")
         if not problem["loc"]:
             lines.append(message)
             continue
-        name = variable_of(str(problem["loc"][0]).lower())
-        lines.append(f"{name} {message}" if message.startswith("is ") else f"{name}: {message}")
+        field = str(problem["loc"][0]).lower()
+        name = variable_of(field)
+        if message.startswith("is "):
+            lines.append(f"{name} {message}")
+        else:
+            # A secret is never shown, not even a malformed one.
+            given = "" if field.endswith("key") else f" {str(problem['input'])[:60]!r}"
+            lines.append(f"{name}{given}: {message}")
     return "; ".join(lines)

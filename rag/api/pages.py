@@ -14,12 +14,12 @@ router = APIRouter(include_in_schema=False)
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def search_page() -> Response:
     return _file("index.html", "text/html")
 
 
-@router.get("/assets/{name}")
+@router.api_route("/assets/{name}", methods=["GET", "HEAD"])
 async def asset(name: str) -> Response:
     """A file of the search page; only those that ship with it."""
     kind = TYPES.get(name.rsplit(".", 1)[-1])

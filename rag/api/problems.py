@@ -68,7 +68,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
+            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": _plain_words(one)}
             for one in error.errors()
         ]
         first = errors[0] if errors else {"field": "", "message": "the request is not valid"}
@@ -102,6 +102,18 @@ def install(app: FastAPI) -> None:
         # Starlette answers these outside of all middleware, so the guard's headers are not on them.
         headers = {"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"}
         return _reply(unforeseen(ident), headers=headers)
+
+
+def _plain_words(error: dict[str, Any]) -> str:
+    """The validator's words where they help, ours where they speak of its insides."""
+    match error["type"]:
+        case "json_invalid":
+            return "the body is not valid JSON"
+        case "model_attributes_type" | "dict_type" if len(error["loc"]) == 1:
+            return "the body must be a JSON object, sent with `Content-Type: application/json`"
+        case "missing" if len(error["loc"]) == 1:
+            return "the request has no body"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def unforeseen(ident: str) -> Problem:

@@ -129,11 +129,12 @@ def test_a_file_over_the_limit_fails_with_both_sizes(tmp_path: Path) -> None:
     assert failure.reason == "is 300 MB; the limit is 200 MB (set RAG_MAX_FILE_MB)"
 
 
-def test_pipes_sockets_and_devices_fail_and_never_hang(tmp_path: Path) -> None:
+def test_pipes_and_sockets_in_a_folder_are_passed_over_and_one_that_is_named_fails(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(tmp_path / "socket.txt"))
-        reasons = [item.reason for item in found(tmp_path) if isinstance(item, SourceFailure)]
+        reasons = [item.reason for item in found(tmp_path) if isinstance(item, SkippedSource)]
+        assert only_failure(tmp_path / "pipe.txt").reason == "is a pipe, not a file"
     assert reasons == ["is a pipe, not a file", "is a socket, not a file"]
     (tmp_path / "null.txt").symlink_to("/dev/null")
     assert only_failure(tmp_path / "null.txt").reason == "is a device, not a file"

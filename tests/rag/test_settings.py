@@ -50,7 +50,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     ("variable", "value", "expected"),
     [
         ("RAG_QDRANT_URL", "qdrant:6333", "RAG_QDRANT_URL is not a URL.*did you mean http://qdrant:6333"),
-        ("RAG_PORT", "many", "RAG_PORT: .*integer"),
+        ("RAG_PORT", "many", "RAG_PORT .many.: .*integer"),
         ("RAG_QDRNT_URL", "http://q", "RAG_QDRNT_URL is not a setting.*RAG_QDRANT_URL"),
         ("RAG_CHUNK_TOKENS", "3", "RAG_CHUNK_TOKENS"),
         ("RAG_CONFIG", "nowhere.toml", "RAG_CONFIG names no file"),
