@@ -3,6 +3,7 @@
 from rag.claude.client import (
     CitationPointer,
     ClaudeClient,
+    Completion,
     Finished,
     Prompt,
     SearchResult,
@@ -18,6 +19,7 @@ from rag.claude.prompts import prompt
 __all__ = [
     "CitationPointer",
     "ClaudeClient",
+    "Completion",
     "Finished",
     "Prompt",
     "SearchResult",

@@ -6,12 +6,21 @@ https://docs.claude.com/en/api/messages-streaming, https://docs.claude.com/en/do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rag.claude.prices import Usage, cost, load_prices
-from rag.errors import AnswerCutOff, AnswerRefused, CiteboxError, ClaudeRejected, ClaudeUnavailable
+from rag.errors import (
+    AnswerCutOff,
+    AnswerRefused,
+    CiteboxError,
+    ClaudeRejected,
+    ClaudeUnavailable,
+    SchemaMismatch,
+)
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,6 +100,19 @@ class Prompt:
     keep_results: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A structured answer: JSON that was asked to fit a schema, not yet validated, and its bill.
+
+    `usage` and `usd` are those of all attempts together.
+    """
+
+    data: Any
+    usage: Usage
+    usd: float | None
+    reached_limit: bool
+
+
 class ClaudeClient:
     """Streams grounded answers. Close it when the service ends."""
 
@@ -112,21 +134,71 @@ class ClaudeClient:
             AnswerRefused: the model declined.
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
         """
+        content = [*_blocks(asked.results), {"type": "text", "text": asked.question}]
+        body = {
+            "model": model,
+            "max_tokens": max_tokens,
+            "system": [{"type": "text", "text": asked.system}],
+            "messages": [{"role": "user", "content": content}],
+            **self._thinking(model),
+        }
+        async with aclosing(self._events(body)) as events:
+            async for event in events:
+                yield event
+
+    async def complete(
+        self,
+        model: str,
+        *,
+        system: str,
+        content: str,
+        schema: dict[str, Any],
+        max_tokens: int,
+        deadline: float,
+        on_spent: Callable[[Spent], None] | None = None,
+    ) -> Completion:
+        """Ask `model` for JSON that fits `schema`, whose objects all forbid additional properties.
+
+        `on_spent` is told of each attempt that cost something, whole or failed, as it ends, so that
+        nothing is lost where this raises; a caller who books by it leaves the completion's own sum alone.
+
+        Raises:
+            AnswerError: as `stream` does; SchemaMismatch where the whole text is not JSON.
+        """
+        form = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+        thinking = self._thinking(model)
+        body = {
+            "model": model,
+            "max_tokens": max_tokens,
+            "system": [{"type": "text", "text": system}],
+            "messages": [{"role": "user", "content": content}],
+            **thinking,
+            "output_config": {**thinking.get("output_config", {}), **form["output_config"]},
+        }
+        text, reached_limit = "", False
+        bill = Spent(Usage(), None)
+        async with aclosing(self._events(body)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(more):
+                        text += more
+                    case Spent():
+                        bill = event
+                        if on_spent:
+                            on_spent(event)
+                    case Finished(reached_limit):
+                        pass
+        try:
+            return Completion(json.loads(text), bill.usage, bill.usd, reached_limit)
+        except ValueError as error:
+            why = "reached its length limit" if reached_limit else "did not write JSON"
+            raise SchemaMismatch(f"the model {why}") from error
+
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent]:
+        model = body["model"]
         tally = _Tally()
         try:
-            request = self._client().messages.create(
-                model=model,
-                max_tokens=max_tokens,
-                system=[{"type": "text", "text": asked.system}],
-                messages=[
-                    {
-                        "role": "user",
-                        "content": [*_blocks(asked.results), {"type": "text", "text": asked.question}],
-                    }
-                ],
-                stream=True,
-                **self._thinking(model),
-            )
+            request = self._client().messages.create(**body, stream=True)
             async with await self._heard(request) as raw:
                 events = aiter(raw)
                 while (event := await self._heard(anext(events, None))) is not None:
