@@ -150,6 +150,11 @@ class Settings(BaseSettings):
     abstain: bool = Field(
         default=True, description="Do not ask a model where the passages do not hold the answer."
     )
+    escalate_tokens: int = Field(
+        default=40_000,
+        ge=0,
+        description="Longest document that a doubtful lookup lets the thorough model read.",
+    )
     clarify: bool = Field(default=True, description="Ask back when a question does not say what it is about.")
     strict: bool = Field(default=False, description="Remove sentences that their citations do not support.")
 
