@@ -12,6 +12,7 @@ from rag.conversation import (
     WITHHELD,
     Checkpoint,
     Conversation,
+    Fitted,
     Recorded,
     answered,
     carried,
@@ -104,10 +105,9 @@ def test_an_answer_longer_than_the_budget_is_folded_too() -> None:
 
 
 def test_markers_of_citations_are_not_carried_into_a_checkpoint() -> None:
-    turns = [Turn("user", "How long?"), Turn("assistant", "Ninety days [1][2]. Then it goes."), *exchanges(6)]
-    checkpoint = fold_by_rule(fit(turns, 150, None, words), 150, words)
-    assert checkpoint is not None
-    assert "Answered: Ninety days." in checkpoint.text
+    turns = (Turn("user", "How long?"), Turn("assistant", "Ninety days [1][2]. Then it goes [3]."))
+    checkpoint = fold_by_rule(Fitted(None, turns, ()), 200, words)
+    assert checkpoint == Checkpoint("Asked: How long? Answered: Ninety days.", 2)
 
 
 turns_of_any_kind = st.lists(
