@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from rag.claude.prices import Usage, cost, load_prices
+from rag.claude.prices import PriceTable, Usage, cost, load_prices
 from rag.errors import (
     AnswerCutOff,
     AnswerRefused,
@@ -134,14 +134,7 @@ class ClaudeClient:
             AnswerRefused: the model declined.
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
         """
-        content = [*_blocks(asked.results), {"type": "text", "text": asked.question}]
-        body = {
-            "model": model,
-            "max_tokens": max_tokens,
-            "system": [{"type": "text", "text": asked.system}],
-            "messages": [{"role": "user", "content": content}],
-            **self._thinking(model),
-        }
+        body = request_body(self._prices, model, asked, max_tokens)
         async with aclosing(self._events(body)) as events:
             async for event in events:
                 yield event
@@ -166,7 +159,7 @@ class ClaudeClient:
             AnswerError: as `stream` does; SchemaMismatch where the whole text is not JSON.
         """
         form = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-        thinking = self._thinking(model)
+        thinking = _thinking(self._prices, model)
         body = {
             "model": model,
             "max_tokens": max_tokens,
@@ -234,33 +227,15 @@ class ClaudeClient:
                 remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
             )
         if isinstance(error, anthropic.APIError):
-            return _translated(error, begun)
+            return translated(error, begun)
         # httpx2, on which the SDK is built, lets a dropped connection through as its own type.
         if isinstance(error, OSError) or type(error).__module__.startswith(("httpx2", "httpcore2")):
             return AnswerCutOff("the connection to Claude broke off in the middle of the answer")
         return error
 
-    def _thinking(self, model: str) -> dict[str, Any]:
-        """Thinking off where the model allows it, else less than by default: it costs money and time."""
-        known = self._prices.models.get(model)
-        if known is None:
-            return {}
-        if known.thinking_can_be_off:
-            return {"thinking": {"type": "disabled"}}
-        return {"output_config": {"effort": "medium"}}
-
     def _client(self) -> AsyncAnthropic:
         if self._sdk is None:
-            import anthropic
-
-            key = self._settings.anthropic_api_key
-            self._sdk = anthropic.AsyncAnthropic(
-                # A server of the protocol that needs no key still wants the header.
-                api_key=key.get_secret_value() if key else "none",
-                base_url=self._settings.anthropic_base_url,
-                timeout=self._settings.claude_timeout,
-                max_retries=2,
-            )
+            self._sdk = connect(self._settings)
         return self._sdk
 
 
@@ -334,6 +309,42 @@ def _given(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
+def connect(settings: Settings) -> AsyncAnthropic:
+    """The SDK as the settings have it; whoever asks for it closes it."""
+    import anthropic
+
+    key = settings.anthropic_api_key
+    return anthropic.AsyncAnthropic(
+        # A server of the protocol that needs no key still wants the header.
+        api_key=key.get_secret_value() if key else "none",
+        base_url=settings.anthropic_base_url,
+        timeout=settings.claude_timeout,
+        max_retries=2,
+    )
+
+
+def request_body(prices: PriceTable, model: str, asked: Prompt, max_tokens: int) -> dict[str, Any]:
+    """The body of a Messages request, the same whether it is streamed or one of a batch."""
+    content = [*_blocks(asked.results), {"type": "text", "text": asked.question}]
+    return {
+        "model": model,
+        "max_tokens": max_tokens,
+        "system": [{"type": "text", "text": asked.system}],
+        "messages": [{"role": "user", "content": content}],
+        **_thinking(prices, model),
+    }
+
+
+def _thinking(prices: PriceTable, model: str) -> dict[str, Any]:
+    """Thinking off where the model allows it, else less than by default: it costs money and time."""
+    known = prices.models.get(model)
+    if known is None:
+        return {}
+    if known.thinking_can_be_off:
+        return {"thinking": {"type": "disabled"}}
+    return {"output_config": {"effort": "medium"}}
+
+
 def _blocks(results: Sequence[SearchResult]) -> list[SearchResultBlockParam]:
     return [
         {
@@ -347,7 +358,7 @@ def _blocks(results: Sequence[SearchResult]) -> list[SearchResultBlockParam]:
     ]
 
 
-def _translated(error: Any, begun: bool) -> CiteboxError:
+def translated(error: Any, begun: bool) -> CiteboxError:
     """The SDK's error as ours. Its message may quote the request, so only type and status are passed on."""
     status = getattr(error, "status_code", None)
     kind = getattr(error, "type", None) or type(error).__name__
