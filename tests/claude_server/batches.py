@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Batches:
         self.looks: int | None = 0
         self.lost = 0
         self.queue: deque[BatchReply] = deque()
+        self.looked_at = threading.Event()
+        """Set once a batch was looked at."""
         self._answering = answering
         self._ticks = 0
 
@@ -70,6 +73,7 @@ class Batches:
         self.kept.clear()
         self.queue.clear()
         self.looks = self.lost = 0
+        self.looked_at.clear()
 
     def enqueue(self, *replies: BatchReply) -> None:
         """The next requests of batches get these, in their order; the others the default reply."""
@@ -99,6 +103,7 @@ class Batches:
         batch = self.find(id)
         if batch.ended is None:
             batch.looks += 1
+            self.looked_at.set()
             if batch.canceled or (self.looks is not None and batch.looks > self.looks):
                 self.end(batch)
         return self._info(batch, base)
