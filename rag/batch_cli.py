@@ -209,8 +209,8 @@ def cost_line(quote: Quote) -> str:
     if cost.most is None or cost.reading is None:
         return f"{sent}, at half of a price that is not known (RAG_PRICES_FILE)."
     return (
-        f"{sent}, at half price: about ${cost.reading:.4f} for what Claude reads, "
-        f"and at most ${cost.most:.4f} in all, were every answer as long as it may be."
+        f"{sent}, at half price: about ${cost.reading:.5f} for what Claude reads, "
+        f"and at most ${cost.most:.5f} in all, were every answer as long as it may be."
     )
 
 
