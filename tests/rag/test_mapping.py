@@ -1,0 +1,455 @@
+"""Long texts read in parts: the notes prove the originals, what is paid for is kept, what is left ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from rag.citable import Citable, places_of
+from rag.claude import (
+    CitationPointer,
+    ClaudeClient,
+    Finished,
+    Prompt,
+    SectionEnd,
+    StreamEvent,
+    TextDelta,
+    prompt,
+)
+from rag.documents import Filters, Reader
+from rag.errors import AnswerCutOff, AnswerRefused, ClaudeUnavailable
+from rag.events import Progress
+from rag.grounding import Citations
+from rag.settings import Settings
+from rag.synthesis import (
+    Condensed,
+    Notes,
+    PartCache,
+    PartSpent,
+    condense,
+    cut_into_parts,
+    map_parts,
+    most_tokens,
+    read_documents,
+)
+from rag.synthesis.sizes import tokens_of
+from tests.claude_server import (
+    Cite,
+    ClaudeServer,
+    InvalidCitation,
+    MaxTokens,
+    MidStreamError,
+    Part,
+    Refusal,
+    Slow,
+    Text,
+)
+from tests.claude_server.models import MODELS
+from tests.claude_server.usage import prompt_tokens
+from tests.fakes import put
+from tests.rag.conftest import Library
+from tests.rag.long_text import citables_of, handbook
+
+ASKED = "Which valve does the operator on duty open in the morning?"
+HAIKU = "claude-haiku-5-5"
+SONNET = "claude-sonnet-5-5"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ClaudeServer]:
+    with ClaudeServer() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def fresh(server: ClaudeServer) -> None:
+    server.reset()
+
+
+@pytest.fixture
+def with_claude(settings: Settings, server: ClaudeServer) -> Settings:
+    return settings.model_copy(
+        update={
+            "anthropic_base_url": server.url,
+            "anthropic_api_key": SecretStr("sk-test-key"),
+            "claude_timeout": 10.0,
+        }
+    )
+
+
+@pytest.fixture
+async def claude(with_claude: Settings) -> AsyncIterator[ClaudeClient]:
+    client = ClaudeClient(with_claude)
+    yield client
+    await client.close()
+
+
+GIVEN = citables_of(handbook(3, 2, 3))
+PARTS = cut_into_parts(GIVEN, 220)
+
+
+def reading(
+    claude: Any, *, parallel: int = 1, finished: PartCache | None = None, question: str = ASKED
+) -> AsyncGenerator[Progress | PartSpent | Notes]:
+    return map_parts(
+        claude,
+        question,
+        PARTS,
+        model=HAIKU,
+        parallel=parallel,
+        max_tokens=1000,
+        deadline=60.0,
+        finished=PartCache() if finished is None else finished,
+    )
+
+
+async def notes_of(events: AsyncGenerator[Progress | PartSpent | Notes]) -> Notes:
+    async with aclosing(events) as stream:
+        last = [event async for event in stream][-1]
+    assert isinstance(last, Notes)
+    return last
+
+
+def sources(body: dict[str, Any]) -> list[str]:
+    return [one["source"] for one in body["messages"][0]["content"] if one["type"] == "search_result"]
+
+
+def assert_proved(citables: Sequence[Citable]) -> None:
+    """Every sentence has places, and a citation of each place is made of the stored text."""
+    assert citables
+    for citable in citables:
+        assert len(citable.places) == len(citable.sentences)
+        for places in citable.places:
+            assert places
+            for evidence, start, end in places:
+                made = Citations().cite(evidence, start, end)
+                assert made is not None
+                assert made[0].quote == evidence.parsed.text[start:end]
+
+
+# ---------------------------------------------------------------- one question
+
+
+async def test_every_part_is_asked_once_and_the_notes_come_in_the_order_of_the_text(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    async with aclosing(reading(claude, parallel=3)) as stream:
+        events = [event async for event in stream]
+    assert len(PARTS) > 3
+    bodies = [request.body for request in server.requests]
+    assert sorted(map(sources, bodies)) == sorted([one.source for one in part.citables] for part in PARTS)
+    for body in bodies:
+        assert body["model"] == HAIKU
+        assert body["system"][0]["text"] == prompt("map")
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert [(one.done, one.total) for one in progress] == [(n, len(PARTS)) for n in range(len(PARTS) + 1)]
+    assert {one.title for one in progress} == {"Handbook"}
+    spent = [event for event in events if isinstance(event, PartSpent)]
+    assert len(spent) == len(PARTS)
+    assert all(one.model == HAIKU and one.usd for one in spent)
+    notes = events[-1]
+    assert isinstance(notes, Notes)
+    assert [one.title for one in notes.citables] == [part.title for part in PARTS]
+    assert_proved(notes.citables)
+    first = [places[0][1] for one in notes.citables for places in one.places[:1]]
+    assert first == sorted(first)
+
+
+async def test_a_note_proves_what_the_originals_say_and_not_what_stands_between(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    """Cited in the end, a note gives the exact sentences it was made from, each as a citation of its own."""
+    (part, *_) = PARTS
+    first, last = (0, 0), (0, len(part.citables[0].sentences) - 1)
+    assert last[1] > 1
+    server.enqueue(Text(Part("The first and the last.", Cite(*first, 1), Cite(*last, last[1] + 1))))
+    notes = await notes_of(reading(claude))
+    condensed = notes.citables[0]
+    assert condensed.sentences == ("The first and the last.",)
+    found = places_of([CitationPointer(0, 0, 1)], notes.citables)
+    quotes = [evidence.parsed.text[start:end] for evidence, start, end in found]
+    assert quotes == [part.citables[0].sentences[0], part.citables[0].sentences[-1]]
+
+
+async def test_what_cites_nothing_is_no_note_but_the_beginning_of_its_sentence_is(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    server.enqueue(
+        Text(
+            "Valves matter, trust me. ",
+            "- The first valve is ",
+            Part("opened in the morning", Cite(0, 0, 1)),
+            ".\n- ",
+            Part("So is the second.", Cite(0, 1, 2)),
+            "\nNobody knows more.",
+        ),
+        InvalidCitation("Made up."),
+        *["Nothing in this part."] * len(PARTS),
+    )
+    notes = await notes_of(reading(claude))
+    (only,) = notes.citables
+    assert only.sentences == ("The first valve is opened in the morning", "So is the second.")
+
+
+async def test_notes_that_reach_their_limit_are_kept_and_it_is_said(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    server.enqueue(MaxTokens("Valve 1-1-1 is"))
+    notes = await notes_of(reading(claude))
+    assert notes.cut_short == (PARTS[0].title,)
+
+
+# ---------------------------------------------------------------- failures
+
+
+async def test_a_part_that_breaks_off_is_asked_for_once_more(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    server.enqueue(MidStreamError("Valve 1-1-1 is"))
+    notes = await notes_of(reading(claude))
+    assert [one.title for one in notes.citables] == [part.title for part in PARTS]
+    assert "Valve 1-1-1 is" not in notes.citables[0].sentences
+
+
+async def test_asked_again_after_a_failure_only_the_missing_parts_are_read(
+    claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    good = Text(Part("Noted.", Cite(0, 0, 1)))
+    server.enqueue(good, good, Refusal())
+    finished = PartCache()
+    with pytest.raises(AnswerRefused):
+        await notes_of(reading(claude, finished=finished))
+    assert len(server.requests) == len(finished) + 1 == 3
+    server.requests.clear()
+    async with aclosing(reading(claude, finished=finished)) as stream:
+        events = [event async for event in stream]
+    assert events[0] == Progress(2, len(PARTS), "Handbook")
+    assert list(map(sources, [one.body for one in server.requests])) == [
+        [one.source for one in part.citables] for part in PARTS[2:]
+    ]
+    assert isinstance(events[-1], Notes)
+    assert events[-1].citables[0].sentences == ("Noted.",)
+    assert_proved(events[-1].citables)
+
+
+async def test_leaving_ends_all_requests_at_once(claude: ClaudeClient, server: ClaudeServer) -> None:
+    hanging = Slow(Text("One two three four five six seven"), delay_per_chunk=60)
+    server.enqueue(hanging, hanging, "Nothing in this part.", *[hanging] * len(PARTS))
+    stream = reading(claude, parallel=3)
+    async for event in stream:
+        if isinstance(event, Progress) and event.done == 1:
+            break  # the third request is answered, so the first two are under way
+    await stream.aclose()
+    hung = server.requests[:2] + server.requests[3:]
+    assert len(hung) <= 3
+    for request in hung:
+        assert await asyncio.to_thread(request.wait)
+        assert request.disconnected
+
+
+@dataclass
+class CountingClaude:
+    """Answers by script and counts; `fails` are the sources of the first result of parts that break off."""
+
+    fails: frozenset[str] = frozenset()
+    asked: list[str] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def stream(
+        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float
+    ) -> AsyncGenerator[StreamEvent]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            source = asked.results[0].source
+            self.asked.append(source)
+            for _ in range(5):
+                await asyncio.sleep(0)  # lets the others come as far as they may
+            if source in self.fails:
+                raise AnswerCutOff("the connection broke off")
+            yield TextDelta("Noted.")
+            yield CitationPointer(0, 0, 1)
+            yield SectionEnd()
+            yield Finished(False)
+        finally:
+            self.at_once -= 1
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 3])
+async def test_no_more_parts_are_read_at_a_time_than_allowed(parallel: int) -> None:
+    claude = CountingClaude()
+    await notes_of(reading(claude, parallel=parallel))
+    assert claude.most_at_once == parallel
+    assert len(claude.asked) == len(PARTS)
+
+
+async def test_a_part_that_fails_twice_fails_the_whole_but_those_under_way_are_kept() -> None:
+    claude = CountingClaude(fails=frozenset({PARTS[0].citables[0].source}))
+    finished = PartCache()
+    with pytest.raises(AnswerCutOff):
+        await notes_of(reading(claude, parallel=2, finished=finished))
+    assert claude.asked.count(PARTS[0].citables[0].source) == 2
+    assert len(finished) == len(claude.asked) - 2 < len(PARTS)
+
+
+async def test_no_part_is_begun_when_the_time_is_over() -> None:
+    claude = CountingClaude()
+    events = map_parts(
+        claude,  # type: ignore[arg-type]
+        ASKED,
+        PARTS,
+        model=HAIKU,
+        parallel=2,
+        max_tokens=1000,
+        deadline=-1.0,
+        finished=PartCache(),
+    )
+    with pytest.raises(ClaudeUnavailable, match="longer than it may"):
+        await notes_of(events)
+    assert claude.asked == []
+
+
+async def test_notes_are_not_those_of_another_question_text_or_document() -> None:
+    finished = PartCache()
+    claude = CountingClaude()
+    await notes_of(reading(claude, finished=finished))
+    await notes_of(reading(claude, finished=finished, question="Who closes the valves?"))
+    assert len(claude.asked) == 2 * len(PARTS)
+    # The same words in a document of another name, which other readers may see, are asked for again.
+    other = cut_into_parts(citables_of(handbook(3, 2, 3), "other.md"), 220)
+    events = map_parts(
+        claude,  # type: ignore[arg-type]
+        ASKED,
+        other,
+        model=HAIKU,
+        parallel=1,
+        max_tokens=1000,
+        deadline=60.0,
+        finished=finished,
+    )
+    notes = await notes_of(events)
+    assert len(claude.asked) == 3 * len(PARTS)
+    assert {places[0][0].uri for one in notes.citables for places in one.places} == {
+        "file:///library/other.md"
+    }
+
+
+async def test_the_notes_read_longest_ago_are_forgotten_first() -> None:
+    finished = PartCache(most=len(PARTS) - 1)
+    claude = CountingClaude()
+    await notes_of(reading(claude, finished=finished))
+    assert len(finished) == len(PARTS) - 1
+    claude.asked.clear()
+    await notes_of(reading(claude, finished=finished))
+    assert claude.asked[0] == PARTS[0].citables[0].source
+
+
+# ---------------------------------------------------------------- condensing
+
+
+async def condensed(
+    claude: Any, citables: Sequence[Citable], settings: Settings
+) -> tuple[Condensed, list[Progress]]:
+    events = condense(
+        claude, ASKED, citables, model=HAIKU, settings=settings, deadline=60.0, finished=PartCache()
+    )
+    async with aclosing(events) as stream:
+        seen = [event async for event in stream]
+    last = seen[-1]
+    assert isinstance(last, Condensed)
+    return last, [event for event in seen if isinstance(event, Progress)]
+
+
+async def test_the_final_answer_cites_the_exact_text_of_the_originals(
+    library: Library, with_claude: Settings, claude: ClaudeClient, server: ClaudeServer
+) -> None:
+    small = with_claude.model_copy(update={"map_part_tokens": 2000, "synthesis_input_tokens": 3000})
+    for name in ("alpha", "beta"):
+        document = handbook(4, 3, 5, title=f"{name.title()} handbook")
+        await put(library.store, library.files, document, name=f"{name}.md")
+    whole = await read_documents(
+        "Compare the alpha handbook and the beta handbook",
+        [],
+        Reader(),
+        Filters(),
+        library.store,
+        library.files,
+        most_tokens(small),
+    )
+    assert whole.notice is None
+    assert whole.tokens > small.synthesis_input_tokens
+    notes, progress = await condensed(claude, whole.citables, small)
+    assert progress[-1].done == progress[-1].total == len(server.requests) > 2
+    assert {one.title for one in progress} == {"Alpha handbook", "Beta handbook"}
+    sent = [block["text"] for request in server.requests for block in texts(request.body)]
+    assert sorted(sent) == sorted(sentence for one in whole.citables for sentence in one.sentences)
+    for request in server.requests:
+        documents = {**request.body, "system": []}
+        assert prompt_tokens(documents, MODELS[HAIKU]) <= small.map_part_tokens
+        assert len({source["title"].split(" > ")[0] for source in results(request.body)}) == 1
+
+    server.requests.clear()
+    pointers: list[CitationPointer] = []
+    asked = Prompt(prompt("reduce"), [one.as_result() for one in notes.citables], ASKED)
+    async with aclosing(claude.stream(SONNET, asked, max_tokens=4000, deadline=60.0)) as events:
+        pointers = [event async for event in events if isinstance(event, CitationPointer)]
+    assert pointers
+    for evidence, start, end in places_of(pointers, notes.citables):
+        made = Citations().cite(evidence, start, end)
+        assert made is not None
+        citation = made[0]
+        stored = await library.files.text(citation.document_id, citation.version)
+        assert stored[citation.start : citation.end] == citation.quote
+        assert citation.quote.startswith("Valve ")
+
+
+async def test_notes_still_too_large_are_condensed_once_more_and_prove_the_same_text(
+    claude: ClaudeClient, with_claude: Settings, server: ClaudeServer
+) -> None:
+    given = citables_of(handbook(6, 5, 6))
+    small = with_claude.model_copy(update={"map_part_tokens": 1000, "synthesis_input_tokens": 1200})
+    notes, progress = await condensed(claude, given, small)
+    first = len(cut_into_parts(given, 1000))
+    assert progress[-1].done == progress[-1].total == len(server.requests) > first
+    assert [one.done for one in progress] == sorted(one.done for one in progress)
+    assert sum(tokens_of(one) for one in notes.citables) <= 1200
+    assert_proved(notes.citables)
+    quotes = {
+        evidence.parsed.text[start:end]
+        for one in notes.citables
+        for places in one.places
+        for evidence, start, end in places
+    }
+    assert quotes <= {sentence for one in given for sentence in one.sentences}
+
+
+async def test_notes_that_do_not_get_shorter_are_cut_and_it_is_said(with_claude: Settings) -> None:
+    given = citables_of(handbook(6, 5, 6))
+    tiny = with_claude.model_copy(update={"map_part_tokens": 100, "synthesis_input_tokens": 300})
+    notes, _ = await condensed(CountingClaude(), given, tiny)
+    assert sum(tokens_of(one) for one in notes.citables) <= 300
+    assert "Not everything was noted" in (notes.notice or "")
+
+
+async def test_where_no_part_says_anything_there_is_nothing_to_write_from(
+    claude: ClaudeClient, server: ClaudeServer, with_claude: Settings
+) -> None:
+    server.enqueue(*["Nothing in this part."] * 20)
+    small = with_claude.model_copy(update={"map_part_tokens": 400})
+    notes, _ = await condensed(claude, GIVEN, small)
+    assert notes == Condensed(())
+
+
+def results(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in body["messages"][0]["content"] if one["type"] == "search_result"]
+
+
+def texts(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [block for one in results(body) for block in one["content"]]
