@@ -1,8 +1,8 @@
-"""The one place that speaks Anthropic: client, blocks, prices and prompts."""
+"""The one place that speaks Anthropic: client, requests, failures, prices and prompts."""
 
-from rag.claude.client import (
+from rag.claude.client import ClaudeClient
+from rag.claude.events import (
     CitationPointer,
-    ClaudeClient,
     Completion,
     Finished,
     Prompt,
@@ -15,6 +15,7 @@ from rag.claude.client import (
 )
 from rag.claude.prices import Usage, load_prices
 from rag.claude.prompts import prompt
+from rag.claude.tokens import estimated_tokens
 
 __all__ = [
     "CitationPointer",
@@ -29,6 +30,7 @@ __all__ = [
     "TextDelta",
     "Turn",
     "Usage",
+    "estimated_tokens",
     "load_prices",
     "prompt",
 ]

@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from rag.claude.client import CitationPointer, Prompt, connect, request_body, translated
+from rag.claude.connection import connect
+from rag.claude.events import CitationPointer, Prompt
+from rag.claude.failures import failure_of
 from rag.claude.prices import Usage, cost, load_prices
+from rag.claude.requests import request_body
+from rag.claude.tally import usage_of
 from rag.errors import ClaudeUnavailable, NotFound
 from rag.settings import Settings
 
@@ -133,7 +137,9 @@ class BatchClient:
             await self._sdk.close()
 
     def _request(self, request: BatchRequest) -> Request:
-        body = request_body(self._prices, request.model, request.asked, request.max_tokens)
+        body = request_body(
+            self._prices, request.model, request.asked, request.max_tokens, self._settings.prompt_cache
+        )
         return {"custom_id": request.custom_id, "params": cast("MessageCreateParamsNonStreaming", body)}
 
     def _client(self) -> AsyncAnthropic:
@@ -150,12 +156,12 @@ class BatchClient:
             yield
         except anthropic.NotFoundError as error:
             if id is None:
-                raise translated(error, begun=False) from error
+                raise failure_of(error) from error
             raise NotFound(
                 f"Claude knows no batch {id} under this key", remedy="use the key that it was sent with"
             ) from error
         except anthropic.APIError as error:
-            raise translated(error, begun=False) from error
+            raise failure_of(error) from error
         except Exception as error:
             # httpx2, on which the SDK is built, lets a dropped connection through as its own type.
             if isinstance(error, OSError) or type(error).__module__.startswith(("httpx2", "httpcore2")):
@@ -183,13 +189,7 @@ def _reply(line: MessageBatchIndividualResponse) -> Reply:
 
 def _answered(custom_id: str, message: Message) -> Reply:
     """The answer, unless it is none; as in `ClaudeClient.stream`, part of an answer is not one."""
-    used = message.usage
-    usage = Usage(
-        input_tokens=used.input_tokens,
-        cache_write_tokens=used.cache_creation_input_tokens or 0,
-        cache_read_tokens=used.cache_read_input_tokens or 0,
-        output_tokens=used.output_tokens,
-    )
+    usage = usage_of(message.usage)
     sections = tuple(
         Section(
             block.text,

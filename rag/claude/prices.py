@@ -6,14 +6,21 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.errors import SettingsError
 
+Keep = Literal["5m", "1h", "off"]
+"""How long Claude keeps the stable part of a prompt."""
+
+HOUR_WRITE = 2.0
+"""What keeping a token for an hour costs, as a multiple of its input price, for all models alike."""
+
 
 class Rates(BaseModel):
-    """US dollars per million tokens."""
+    """US dollars per million tokens; `cache_write` is for five minutes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +28,10 @@ class Rates(BaseModel):
     output: float
     cache_write: float
     cache_read: float
+
+    @property
+    def hour_write(self) -> float:
+        return self.input * HOUR_WRITE
 
 
 class Step(Rates):
@@ -30,9 +41,12 @@ class Step(Rates):
 
 
 class Model(Rates):
+    """Limits in tokens; `cache_minimum` is the smallest prefix that Claude keeps."""
+
     context: int
     max_output: int
     thinking_can_be_off: bool
+    cache_minimum: int = 0
     step: Step | None = None
 
 
@@ -45,12 +59,25 @@ class PriceTable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the API bills them. `input_tokens` is what neither was read from nor written to a cache."""
+    """Tokens as the API bills them. `input_tokens` is what neither was read from nor written to a cache.
+
+    `hour_write_tokens` are those of `cache_write_tokens` that are kept for an hour.
+    """
 
     input_tokens: int = 0
     cache_write_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
+    hour_write_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.output_tokens + other.output_tokens,
+            self.hour_write_tokens + other.hour_write_tokens,
+        )
 
     @property
     def prompt_tokens(self) -> int:
@@ -77,11 +104,33 @@ def cost(table: PriceTable, model: str, usage: Usage) -> float | None:
     entry = table.models.get(model)
     if entry is None:
         return None
-    rates: Rates = entry.step if entry.step and usage.prompt_tokens > entry.step.above else entry
+    rates = _rates(entry, usage.prompt_tokens)
     total = (
         usage.input_tokens * rates.input
-        + usage.cache_write_tokens * rates.cache_write
+        + (usage.cache_write_tokens - usage.hour_write_tokens) * rates.cache_write
+        + usage.hour_write_tokens * rates.hour_write
         + usage.cache_read_tokens * rates.cache_read
         + usage.output_tokens * rates.output
     )
     return round(total / 1_000_000, 8)
+
+
+def estimate(
+    table: PriceTable, model: str, prompt_tokens: int, output_tokens: int, keep: Keep
+) -> float | None:
+    """The most dollars that one request of this size may cost; None for a model the table does not know.
+
+    The worst case is a prompt that is all written to the cache, if it is long enough to be kept.
+    """
+    entry = table.models.get(model)
+    if entry is None:
+        return None
+    rates = _rates(entry, prompt_tokens)
+    price = rates.input
+    if prompt_tokens >= entry.cache_minimum and keep != "off":
+        price = max(price, rates.cache_write if keep == "5m" else rates.hour_write)
+    return round((prompt_tokens * price + output_tokens * rates.output) / 1_000_000, 8)
+
+
+def _rates(entry: Model, prompt_tokens: int) -> Rates:
+    return entry.step if entry.step and prompt_tokens > entry.step.above else entry

@@ -114,7 +114,8 @@ async def test_the_request_has_one_sentence_a_block_and_the_question_last(
     assert body["model"] == "claude-haiku-5-5"
     assert body["thinking"] == {"type": "disabled"}
     assert body["stream"] is True
-    assert body["system"] == [{"type": "text", "text": prompt("answer")}]
+    kept = {"type": "ephemeral"}
+    assert body["system"] == [{"type": "text", "text": prompt("answer"), "cache_control": kept}]
     assert not {"temperature", "top_p", "top_k"} & set(body)
     (message,) = body["messages"]
     *results, asked = message["content"]
