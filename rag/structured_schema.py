@@ -237,6 +237,8 @@ def _depth(node: Schema, definitions: Mapping[str, Schema], known: dict[str, int
 
     A reference to what it lies in has no end, and the API takes none.
     """
+    if level > DEEPEST:
+        _refuse(f"it is more than {DEEPEST} schemas deep", "flatten it")
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[-1]
         if name not in definitions:
@@ -251,7 +253,7 @@ def _depth(node: Schema, definitions: Mapping[str, Schema], known: dict[str, int
         inner = [*node.get("properties", {}).values(), *node.get("anyOf", ())]
         inner += [node["items"]] if "items" in node else []
         depth = 1 + max((_depth(one, definitions, known, level + 1) for one in inner), default=0)
-    if level + depth > DEEPEST + 1:
+    if level + depth > DEEPEST + 1:  # what is referred to was measured on another level
         _refuse(f"it is more than {DEEPEST} schemas deep", "flatten it")
     return depth
 
