@@ -1,4 +1,7 @@
-"""Question -> streamed answer: route, retrieve, generate or quote, cite, account."""
+"""Question -> answer: understand, find, judge, route, write or quote, check, account.
+
+Each step is a module of its own; this one puts them in order.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,36 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from rag.citable import of_evidence, places_of
-from rag.claude import (
-    CitationPointer,
-    ClaudeClient,
-    Finished,
-    Prompt,
-    SectionEnd,
-    Spent,
-    TextDelta,
-    prompt,
-)
-from rag.documents import Answer, Citation, Evidence, Hit, Kind
+from rag.checking import Checking
+from rag.clarification import unclear
+from rag.claude import ClaudeClient
+from rag.documents import Answer, Hit, Route
 from rag.draft import Draft
 from rag.embedding import Embedder
-from rag.errors import AnswerError, AnswerRefused
-from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
+from rag.errors import AnswerError, CiteboxError, InvalidRequest, OverBudget
+from rag.events import AnswerEvent, Delta, Done, Question, Sources
+from rag.extraction import fill_in
 from rag.extractive import Scorer, choose_quotes
+from rag.finding import Finder, Found
+from rag.generation import shown_as
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import plan
+from rag.rewriting import rewrite
+from rag.routing import EXTRACTIVE, NO_MODEL, Plan, after_retrieval, is_at_hand, plan, ways
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
-from rag.synthesis import read_documents
+from rag.sufficiency import assess
+from rag.support import SupportChecker
+from rag.synthesis import names
+from rag.writing import Work, Writer
 
 log = logging.getLogger(__name__)
+
+
+REWRITE_PROMPT_TOKENS = 4000
+REWRITE_REPLY_TOKENS = 250
+"""What making a follow-up stand alone may cost at most, for the budget."""
 
 
 class Answerer:
@@ -50,14 +57,14 @@ class Answerer:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._files = files
-        self._retriever = retriever
-        self._embedder = embedder
-        self._reranker = reranker
         self._claude = claude
+        self._finder = Finder(settings, store, files, retriever)
+        self._writer = Writer(settings, store, files, claude)
+        self._checking = Checking(settings, SupportChecker(reranker, embedder), claude)
+        self._scorer = Scorer.of(reranker, embedder)
 
     async def answer(self, question: Question) -> Answer:
-        """The whole answer at once."""
+        """The whole answer at once; errors as `stream`."""
         async with aclosing(self.stream(question)) as events:
             async for event in events:
                 if isinstance(event, Done):
@@ -67,155 +74,198 @@ class Answerer:
     async def stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         """The answer as it comes into being; `Done` comes last.
 
-        Closing the iterator stops the work and the request to Claude.
+        Closing the iterator stops the work and the request to Claude; what was spent stays on the account.
+        Where Claude fails, the answer becomes an extractive one, with a notice that says why.
 
         Raises:
-            AnswerError: Claude failed after a part of its answer had been sent. Before that, a failure
-                only turns the answer into an extractive one, with a notice that says why.
+            OverBudget: it may cost more than may be spent, and there is no cheaper way or none is wanted.
+            InvalidRequest: the schema cannot be used, or there is no model to fill it in.
+            AnswerError: Claude failed to fill in a schema.
         """
         watch = Stopwatch()
-        chosen = plan(question.text, question.mode, self._settings)
-        hits, passages = await self._find(question, watch)
-        yield Sources(hits, chosen.route)
-        draft = Draft(chosen.route, hits, watch.stages_ms)
-        if not passages:
-            yield Done(draft.not_found())
-        elif chosen.kind == "extractive":
-            async for event in self._extract(question, passages, draft, watch):
-                yield event
-        else:
-            evidence: Sequence[Evidence] = passages
-            if chosen.kind == "synthesis":
-                evidence = await self._read(question, hits, draft, watch) or passages
-            # Closed with us and not whenever it is collected: a reader who leaves stops the spending now.
-            answering = self._generate_or_extract(question, chosen.kind, evidence, passages, draft, watch)
-            async with aclosing(answering) as events:
+        draft = Draft(Route(model=EXTRACTIVE, reason=""), (), watch.stages_ms)
+        try:
+            async with aclosing(self._stream(question, draft, watch)) as events:
                 async for event in events:
                     yield event
+        finally:
+            await asyncio.shield(_settle(question, draft))
 
-    async def _find(self, question: Question, watch: Stopwatch) -> tuple[tuple[Hit, ...], Sequence[Evidence]]:
-        """Hits and the text they lie in; once more when a document was replaced in between."""
-        limit = self._settings.context_chunks
-        for _ in range(2):
-            found = await self._retriever.search(
-                question.text, question.reader, question.filters, limit, watch
-            )
-            passages = await self._retriever.evidence(found.hits, watch)
-            held = {chunk.chunk_id for passage in passages for chunk in passage.chunks}
-            if all(hit.chunk_id in held for hit in found.hits):
-                break
-        return found.hits, passages
-
-    async def _read(
-        self, question: Question, hits: Sequence[Hit], draft: Draft, watch: Stopwatch
-    ) -> Sequence[Evidence]:
-        with watch.stage("read"):
-            reading = await read_documents(
-                question.text,
-                hits,
-                question.reader,
-                question.filters,
-                self._store,
-                self._files,
-                self._settings.synthesis_input_tokens,
-            )
-        if reading.notice:
-            draft.add_notice(reading.notice)
-        return reading.sections
-
-    async def _generate_or_extract(
-        self,
-        question: Question,
-        kind: Kind,
-        evidence: Sequence[Evidence],
-        passages: Sequence[Evidence],
-        draft: Draft,
-        watch: Stopwatch,
+    async def _stream(
+        self, question: Question, draft: Draft, watch: Stopwatch
     ) -> AsyncGenerator[AnswerEvent]:
-        """Claude's answer; where Claude fails before its first word, quoted sentences instead."""
-        shown = False
+        if question.schema is not None and not self._settings.claude_configured:
+            raise InvalidRequest(
+                "response_schema needs Claude", remedy="set ANTHROPIC_API_KEY on the service"
+            )
+        asked = await self._standalone(question, draft, watch)
+        chosen = plan(asked, question.mode, self._settings)
+        draft.kind, draft.route = chosen.kind, chosen.route
+        found = await self._finder.passages(
+            question, await self._finder.candidates(question, asked, watch), watch
+        )
+        draft.hits = found.hits
+        chosen, back = await self._judged(chosen, question, asked, found)
+        draft.kind, draft.route = chosen.kind, chosen.route
+        if back or not found.passages or chosen.route.model == NO_MODEL:
+            yield Sources(found.hits, chosen.route)
+            if not found.hits:
+                draft.add_notice(await self._why_nothing(question))
+            yield Done(draft.ask_back(back) if back else draft.not_found())
+            return
+        if chosen.kind == "extractive":
+            yield Sources(found.hits, chosen.route)
+            writing = self._extract(question, asked, found, draft, watch)
+        else:
+            writing = self._by_claude(chosen, question, asked, found, draft, watch)
+        # Closed with us and not whenever it is collected: a reader who leaves stops the spending now.
+        async with aclosing(writing) as events:
+            async for event in events:
+                yield event
+
+    async def _standalone(self, question: Question, draft: Draft, watch: Stopwatch) -> str:
+        """The question as it would be asked without what was said before."""
+        if not question.history:
+            return question.text
+        claude = self._claude if self._settings.claude_configured else None
+        model = self._settings.fast_model
+        if claude is not None:
+            try:
+                await question.purse.hold(claude.estimate(model, REWRITE_PROMPT_TOKENS, REWRITE_REPLY_TOKENS))
+            except OverBudget:
+                claude = None
+        with watch.stage("rewrite"):
+            done = await rewrite(
+                claude,
+                model,
+                question.text,
+                question.history,
+                deadline=self._settings.answer_deadline / 3,
+            )
+        for spent in done.spent:
+            draft.account(model, spent.usage, spent.usd)
+        if done.by != "none":
+            draft.question = done.question
+        return done.question
+
+    async def _judged(
+        self, chosen: Plan, question: Question, asked: str, found: Found
+    ) -> tuple[Plan, str | None]:
+        """The plan after a look at the evidence, and the question to ask back, if there is one."""
+        settings = self._settings
+        if chosen.intent.whole_documents or chosen.chosen_by_user or not found.hits:
+            return chosen, None
+        if settings.clarify and question.schema is None:
+            earlier = [turn.text for turn in question.history]
+            back = unclear(question.text if not earlier else asked, found.hits, earlier)
+            if back:
+                return chosen, back
+        judged = await asyncio.to_thread(assess, asked, found.hits)
+        at_hand = judged.verdict == "doubtful" and await self._is_at_hand(question, asked, found.hits)
+        return after_retrieval(chosen, judged, at_hand, settings), None
+
+    async def _is_at_hand(self, question: Question, asked: str, hits: Sequence[Hit]) -> bool:
+        record = await self._store.visible_record(hits[0].document_id, question.reader)
+        return is_at_hand(hits, question.filters, record is not None and names(asked, record))
+
+    async def _by_claude(
+        self, chosen: Plan, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch
+    ) -> AsyncGenerator[AnswerEvent]:
+        """Claude's answer by the best way that the budget allows; quotes where none does or Claude fails."""
+        work, over = None, None
+        for way in ways(chosen, self._settings):
+            prepared = await self._writer.prepare(way, question, asked, found.passages, draft, watch)
+            if prepared.too_long:
+                continue
+            spent = draft.receipt().usd
+            try:
+                await question.purse.hold(None if prepared.cost is None else prepared.cost + spent)
+            except OverBudget as error:
+                if self._settings.over_budget == "refuse" or question.schema is not None:
+                    raise
+                over = error
+                continue
+            work = prepared
+            draft.kind, draft.route = work.task.kind, way.route
+            break
+        if over is not None:
+            draft.add_notice(f"Over budget: {over.detail}.")
+        if work is None:
+            draft.kind = "extractive"
+            draft.route = Route(
+                model=EXTRACTIVE, reason="The budget allows no model, so sentences are quoted."
+            )
+            writing = self._extract(question, asked, found, draft, watch)
+        else:
+            draft.documents, draft.chunks_sent = work.documents, work.chunks
+            if work.notice:
+                draft.add_notice(work.notice)
+            writing = self._write(work, question, asked, found, draft, watch)
+        yield Sources(found.hits, draft.route)
+        async with aclosing(writing) as events:
+            async for event in events:
+                yield event
+
+    async def _write(
+        self, work: Work, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch
+    ) -> AsyncGenerator[AnswerEvent]:
+        if question.schema is not None:
+            async with aclosing(self._writer.condensed(work, question, asked, draft, watch)) as steps:
+                async for step in steps:
+                    if isinstance(step, Work):
+                        work = step
+                    else:
+                        yield step
+            answer = await fill_in(self._claude, self._settings, work, question, asked, draft, watch)
+            yield Done(answer, draft.documents)
+            return
         try:
-            async with aclosing(self._generate(question, kind, evidence, draft, watch)) as events:
+            async with aclosing(self._writer.write(work, question, asked, draft, watch)) as events:
                 async for event in events:
-                    shown = True
                     yield event
         except AnswerError as error:
-            if shown and not isinstance(error, AnswerRefused):
-                raise
             log.warning("answered without Claude: %s", error)
             draft.fall_back(error)
-            async for event in self._extract(question, passages, draft, watch):
-                yield event
-
-    async def _generate(
-        self, question: Question, kind: Kind, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
-    ) -> AsyncGenerator[AnswerEvent]:
-        """Let Claude answer from the evidence; its pointers become checked citations."""
-        settings = self._settings
-        cut = await asyncio.to_thread(lambda: [of_evidence(item) for item in evidence])
-        given = [item for item in cut if item is not None]
-        pointers: list[CitationPointer] = []
-        fast = kind == "lookup"
-        events = self._claude.stream(
-            draft.route.model,
-            Prompt(
-                system=prompt("answer" if fast else "synthesis"),
-                results=[item.as_result() for item in given],
-                question=question.text,
-            ),
-            max_tokens=settings.answer_max_tokens if fast else settings.synthesis_max_tokens,
-            deadline=settings.answer_deadline if fast else settings.synthesis_deadline,
-        )
-        with watch.stage("generate"):
-            async with aclosing(events):
-                async for event in events:
-                    match event:
-                        case TextDelta(text):
-                            if shown := draft.text.feed(text):
-                                yield Delta(shown)
-                        case CitationPointer():
-                            pointers.append(event)
-                        case SectionEnd():
-                            for made in draft.cite(places_of(pointers, given)):
-                                yield _event(made)
-                            pointers.clear()
-                        case Spent(usage, usd):
-                            draft.account(draft.route.model, usage, usd)
-                        case Finished(reached_limit):
-                            if reached_limit:
-                                draft.add_notice("The answer reached its length limit and stops early.")
-            if rest := draft.text.finish():
-                yield Delta(rest)
-        yield Done(draft.whole() if draft.citations.all else draft.uncited())
+            async with aclosing(self._extract(question, asked, found, draft, watch)) as quoting:
+                async for quoted in quoting:
+                    yield quoted
+            return
+        yield Done(await self._ended(question, draft, watch), draft.documents)
 
     async def _extract(
-        self, question: Question, evidence: Sequence[Evidence], draft: Draft, watch: Stopwatch
+        self, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch
     ) -> AsyncGenerator[AnswerEvent]:
         """Quote the sentences that answer, if any do."""
         with watch.stage("extract"):
-            relevance = max((hit.relevance for hit in draft.hits if hit.relevance is not None), default=None)
-            quotes = await asyncio.to_thread(
-                choose_quotes, question.text, evidence, self._scorer(), relevance
-            )
+            relevance = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)
+            quotes = await asyncio.to_thread(choose_quotes, asked, found.passages, self._scorer, relevance)
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
             yield Delta(draft.text.feed(lead + quote.text))
             for made in draft.cite([(quote.evidence, quote.start, quote.end)]):
-                yield _event(made)
+                yield shown_as(made)
         if rest := draft.text.finish():
             yield Delta(rest)
-        yield Done(draft.whole() if draft.citations.all else draft.not_found())
+        draft.documents = frozenset(hit.document_id for hit in found.hits)
+        yield Done(await self._ended(question, draft, watch), draft.documents)
 
-    def _scorer(self) -> Scorer:
-        """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""
-        if self._reranker is not None:
-            return Scorer(self._reranker.score, threshold=0.5, passage_threshold=2.0, margin=1.5)
-        return Scorer(self._similarities, threshold=0.5, passage_threshold=1.0, margin=0.1)
+    async def _ended(self, question: Question, draft: Draft, watch: Stopwatch) -> Answer:
+        if not draft.citations.all:
+            return draft.not_found() if draft.kind == "extractive" else draft.uncited()
+        return await self._checking.checked(question, draft, watch)
 
-    def _similarities(self, question: str, sentences: Sequence[str]) -> Sequence[float]:
-        vectors = self._embedder.embed_passages(sentences) @ self._embedder.embed_query(question)
-        return [float(value) for value in vectors]
+    async def _why_nothing(self, question: Question) -> str:
+        """What a reader can do where not even a near passage was found."""
+        if not await self._store.visible_records(question.reader):
+            return "There are no documents that you may read: add some with `ingest add PATH`."
+        if not await self._store.visible_records(question.reader, question.filters):
+            return "No document fits the filter."
+        return "No passage comes near."
 
 
-def _event(made: Citation | str) -> AnswerEvent:
-    return Delta(made) if isinstance(made, str) else Cited(made)
+async def _settle(question: Question, draft: Draft) -> None:
+    """Book what the answer cost; the answer itself stands whatever becomes of the account."""
+    try:
+        await question.purse.settle(draft.receipt())
+    except CiteboxError as error:
+        log.error("what an answer cost could not be booked: %s", error)

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rag.answering import Answerer
-from rag.claude import Turn
-from rag.documents import Answer, Filters
-from rag.events import AnswerEvent, Done, Question
+from rag.claude import ClaudeClient, Spent, Turn
+from rag.claude.tokens import estimated_tokens
+from rag.conversation import (
+    Conversation,
+    Recorded,
+    answered,
+    carried,
+    documents_of,
+    fit,
+    fold_by_rule,
+    history,
+    without_unreadable,
+)
+from rag.conversation_store import ConversationStore
+from rag.documents import Answer, Filters, Receipt, Route
+from rag.draft import Draft
+from rag.errors import CiteboxError
+from rag.events import AnswerEvent, CarriedPassage, Done, Question
 from rag.keys import Caller
+from rag.rewriting import extend
 from rag.routing import Mode
 from rag.settings import Settings
+from rag.store import Store
 from rag.usage import Ledger, Purse
+
+log = logging.getLogger(__name__)
+
+NEW = "new"
+"""The conversation id that begins one."""
+MOST_CARRIED = 4
+"""Passages that earlier answers cited and that are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +60,21 @@ class Asked:
 class Desk:
     """Takes questions from callers; one for the life of a process."""
 
-    def __init__(self, settings: Settings, answerer: Answerer, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        answerer: Answerer,
+        claude: ClaudeClient,
+        ledger: Ledger,
+        conversations: ConversationStore,
+    ) -> None:
         self._settings = settings
+        self._store = store
         self._answerer = answerer
+        self._claude = claude
         self._ledger = ledger
+        self._conversations = conversations
 
     async def answer(self, asked: Asked, caller: Caller) -> Answer:
         """The whole answer at once; errors as `stream`."""
@@ -52,17 +88,50 @@ class Desk:
         """The answer as it comes into being; `Done` comes last.
 
         Raises:
-            OverBudget: it would cost more than may be spent, and RAG_OVER_BUDGET is `refuse`.
+            NotFound: there is no such conversation of this caller.
+            CiteboxError: as `Answerer.stream`.
+        """
+        before = await self._before(asked, caller)
+        question = self._question(asked, caller, before)
+        async with aclosing(self._answerer.stream(question)) as events:
+            async for event in events:
+                if before is not None and isinstance(event, Done):
+                    answer = event.answer.model_copy(update={"conversation_id": before.id})
+                    event = replace(event, answer=answer)
+                    await self._remember(before, asked, event, caller)
+                yield event
+
+    async def forget(self, conversation_id: str, caller: Caller) -> None:
+        """Forget a conversation.
+
+        Raises:
             NotFound: there is no such conversation of this caller.
         """
+        await self._conversations.delete(conversation_id, caller.name, caller.reader)
+
+    async def _before(self, asked: Asked, caller: Caller) -> Conversation | None:
+        """The conversation that a question belongs to, without what its reader may no longer read."""
+        if asked.conversation_id is None:
+            return None
+        if asked.conversation_id == NEW:
+            return await self._conversations.create(caller.name, caller.reader)
+        found = await self._conversations.get(asked.conversation_id, caller.name, caller.reader)
+        return without_unreadable(found, await self._readable(found, caller))
+
+    async def _readable(self, conversation: Conversation, caller: Caller) -> set[str]:
+        readable = set()
+        for document_id in documents_of(conversation):
+            if await self._store.visible_record(document_id, caller.reader) is not None:
+                readable.add(document_id)
+        return readable
+
+    def _question(self, asked: Asked, caller: Caller, before: Conversation | None) -> Question:
+        turns: tuple[Turn, ...] = asked.messages if before is None else before.turns
+        passages: tuple[CarriedPassage, ...] = () if before is None else carried(before, MOST_CARRIED)
+        budget = self._settings.conversation_tokens
+        kept = fit(turns, budget, before.checkpoint if before else None, estimated_tokens)
         limits = [each for each in (asked.max_usd, self._settings.max_usd_per_request) if each is not None]
-        purse = Purse(
-            key=caller.name,
-            most=min(limits, default=None),
-            day=caller.max_usd_per_day,
-            ledger=self._ledger,
-        )
-        question = Question(
+        return Question(
             text=asked.text,
             reader=caller.reader,
             mode=asked.mode,
@@ -70,9 +139,52 @@ class Desk:
             strict=asked.strict or self._settings.strict,
             review=asked.review,
             schema=asked.schema,
-            history=asked.messages,
-            purse=purse,
+            history=history(fold_by_rule(kept, budget, estimated_tokens), kept.recent),
+            carried=passages,
+            purse=Purse(
+                key=caller.name,
+                most=min(limits, default=None),
+                day=caller.max_usd_per_day,
+                ledger=self._ledger,
+            ),
         )
-        async with aclosing(self._answerer.stream(question)) as events:
-            async for event in events:
-                yield event
+
+    async def _remember(self, before: Conversation, asked: Asked, done: Done, caller: Caller) -> None:
+        """Add the question and its answer; a memory that fails costs the reader no answer."""
+        read = documents_of(before) | done.read
+        turns = (
+            Recorded("user", asked.text),
+            answered(done.answer.text, done.answer.citations, read),
+        )
+        try:
+            await self._conversations.append(before.id, caller.name, caller.reader, turns)
+            await self._keep_checkpoint(before.id, caller)
+        except CiteboxError as error:
+            log.warning("a conversation could not be kept: %s", error)
+
+    async def _keep_checkpoint(self, conversation_id: str, caller: Caller) -> None:
+        """Fold what no longer fits now, so that the next question finds it done."""
+        kept = await self._conversations.get(conversation_id, caller.name, caller.reader)
+        readable = without_unreadable(kept, await self._readable(kept, caller))
+        budget = self._settings.conversation_tokens
+        fitted = fit(readable.turns, budget, readable.checkpoint, estimated_tokens)
+        # Under a budget nothing is spent beside the answer itself: the rule's checkpoint serves.
+        limited = self._settings.max_usd_per_request is not None or caller.max_usd_per_day is not None
+        claude = self._claude if self._settings.claude_configured and not limited else None
+        model = self._settings.fast_model
+        made = await extend(
+            claude, model, fitted, budget, estimated_tokens, deadline=self._settings.answer_deadline
+        )
+        if made.spent:
+            await Purse(caller.name, ledger=self._ledger).settle(_receipt(model, made.spent))
+        if made.checkpoint is not None and made.by != "none":
+            await self._conversations.keep_checkpoint(
+                conversation_id, caller.name, caller.reader, made.checkpoint, instead_of=kept.checkpoint
+            )
+
+
+def _receipt(model: str, spent: Sequence[Spent]) -> Receipt:
+    draft = Draft(Route(model=model, reason="A checkpoint of a conversation."), (), {})
+    for one in spent:
+        draft.account(model, one.usage, one.usd)
+    return draft.receipt()

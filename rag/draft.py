@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rag.citable import Place
 from rag.claude import Usage
@@ -45,7 +46,10 @@ class Draft:
     notice: str | None = None
     question: str | None = None
     grounding: Grounding | None = None
+    data: Any = None
     chunks_sent: int = 0
+    documents: frozenset[str] = frozenset()
+    """The documents that the answer was made from, cited or not."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _charges: dict[str, Charge] = field(default_factory=dict)
 
@@ -104,6 +108,7 @@ class Draft:
         removed = [one for one in checked if not one.supported]
         for one in sorted(removed, key=lambda one: -one.start):
             text = text[: one.start].rstrip(" ") + text[one.end :]
+        text = text.strip()
         kept, shift = [], 0
         for one in checked:
             if not one.supported:
@@ -167,6 +172,7 @@ class Draft:
             outcome=outcome,
             question=self.question,
             grounding=self.grounding if answered else None,
+            data=self.data if answered else None,
         )
 
 

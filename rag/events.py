@@ -78,9 +78,10 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The whole answer. Its text replaces whatever was streamed."""
+    """The whole answer. Its text replaces whatever was streamed; `read` are the documents behind it."""
 
     answer: Answer
+    read: frozenset[str] = frozenset()
 
 
 AnswerEvent = Sources | Progress | Delta | Cited | Done

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.documents import Evidence
+from rag.embedding import Embedder
+from rag.reranking import Reranker
 from rag.sentences import sentence_spans
 from rag.sparse import terms
 
@@ -28,6 +30,18 @@ class Scorer:
     threshold: float
     passage_threshold: float
     margin: float
+
+    @classmethod
+    def of(cls, reranker: Reranker | None, embedder: Embedder) -> Scorer:
+        """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""
+        if reranker is not None:
+            return cls(reranker.score, threshold=0.5, passage_threshold=2.0, margin=1.5)
+
+        def similarities(question: str, sentences: Sequence[str]) -> Sequence[float]:
+            vectors = embedder.embed_passages(sentences) @ embedder.embed_query(question)
+            return [float(value) for value in vectors]
+
+        return cls(similarities, threshold=0.5, passage_threshold=1.0, margin=0.1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rag.answering import Answerer
 from rag.asking import Desk
 from rag.claude import ClaudeClient
+from rag.conversation_store import ConversationStore
 from rag.documents import Reader
 from rag.embedding import Embedder, load_embedder
 from rag.keys import LOCAL, Caller, KeyRing
@@ -55,6 +56,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """
     keys = KeyRing(settings)
     ledger = await asyncio.to_thread(Ledger, settings.data_dir / "usage.sqlite")
+    conversations = await asyncio.to_thread(
+        ConversationStore, settings.data_dir / "conversations.sqlite", settings.conversation_hours
+    )
     embedder = await asyncio.to_thread(load_embedder, settings)
     reranker = await asyncio.to_thread(load_reranker, settings) if settings.rerank else None
     claude = ClaudeClient(settings)
@@ -63,7 +67,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             files = FileStore(settings)
             retriever = Retriever(settings, store, files, embedder, reranker)
             answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
-            desk = Desk(settings, answerer, ledger)
+            desk = Desk(settings, store, answerer, claude, ledger, conversations)
             yield Service(settings, store, files, embedder, retriever, answerer, desk, ledger, keys)
     finally:
         await claude.close()

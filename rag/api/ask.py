@@ -161,6 +161,12 @@ async def search(
     return await unless_hung_up(request, work)
 
 
+@router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(401, 404, 503))
+async def forget(conversation_id: str, service: ServiceDep, caller: CallerDep) -> None:
+    """Forget a conversation that the service keeps; only the key that began it can."""
+    await service.desk.forget(conversation_id, caller)
+
+
 async def _events(answering: AsyncGenerator[AnswerEvent], ident: str) -> AsyncIterator[bytes]:
     try:
         async with aclosing(answering) as events:
