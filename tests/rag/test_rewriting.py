@@ -59,7 +59,7 @@ async def test_a_follow_up_is_rewritten_by_the_model_and_its_cost_is_told(
     assert (done.question, done.by) == ("How long are weekly backups kept?", "model")
     assert sum(one.usd or 0 for one in done.spent) > 0
     body = server.requests[-1].body
-    assert body["system"] == [{"type": "text", "text": prompt("rewrite")}]
+    assert [block["text"] for block in body["system"]] == [prompt("rewrite")]
     (message,) = body["messages"]
     sent = json.loads(message["content"])
     assert sent["question"] == "what about weekly ones?"
