@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -109,7 +110,8 @@ async def extend(
     """
     if not fitted.folded:
         return Extended(fitted.checkpoint, "none")
-    by_rule = fold_by_rule(fitted, budget, tokens)
+    # Sentences are split by a library that takes a second to load.
+    by_rule = await asyncio.to_thread(fold_by_rule, fitted, budget, tokens)
     if claude is None:
         return Extended(by_rule, "rule")
     before = fitted.checkpoint.text if fitted.checkpoint else ""

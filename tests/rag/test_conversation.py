@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.claude import Turn
@@ -120,6 +120,7 @@ turns_of_any_kind = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(turns_of_any_kind, st.integers(20, 400), st.integers(1, 6))
 def test_the_history_is_within_budget_newest_first_and_nothing_is_lost_between(
     turns: list[Turn], budget: int, step: int
@@ -140,12 +141,14 @@ def test_the_history_is_within_budget_newest_first_and_nothing_is_lost_between(
             assert covers == 0
 
 
+@settings(deadline=None)
 @given(turns_of_any_kind, st.integers(20, 400))
 def test_the_same_turns_give_the_same_checkpoint(turns: list[Turn], budget: int) -> None:
     once, again = (fold_by_rule(fit(turns, budget, None, words), budget, words) for _ in range(2))
     assert once == again
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(0, 200))
 def test_a_clipped_text_is_never_longer_than_it_may_be(text: str, most: int) -> None:
     assert len(clip(text, most)) <= most
