@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from rag.checking import Checking
 from rag.clarification import unclear
@@ -157,7 +158,7 @@ class Answerer:
             return chosen, None
         if settings.clarify and question.schema is None:
             earlier = [turn.text for turn in question.history]
-            back = unclear(question.text if not earlier else asked, found.hits, earlier)
+            back = unclear(asked, found.hits, earlier)
             if back:
                 return chosen, back
         judged = await asyncio.to_thread(assess, asked, found.hits)

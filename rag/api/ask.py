@@ -85,6 +85,9 @@ class AskRequest(BaseModel):
 
     @model_validator(mode="after")
     def _asks_something(self) -> AskRequest:
+        for text in (self.question, *(message.content for message in self.messages)):
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("the text holds half a character (a lone surrogate)")
         if self.messages and self.conversation_id:
             raise ValueError("give `messages` or `conversation_id`, not both")
         if not self.question and (not self.messages or self.messages[-1].role != "user"):
