@@ -137,9 +137,8 @@ class BatchClient:
             await self._sdk.close()
 
     def _request(self, request: BatchRequest) -> Request:
-        body = request_body(
-            self._prices, request.model, request.asked, request.max_tokens, self._settings.prompt_cache
-        )
+        # Nothing is kept: requests that run side by side rarely find it, and the price shown must hold.
+        body = request_body(self._prices, request.model, request.asked, request.max_tokens, "off")
         return {"custom_id": request.custom_id, "params": cast("MessageCreateParamsNonStreaming", body)}
 
     def _client(self) -> AsyncAnthropic:

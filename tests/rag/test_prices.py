@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.claude.prices import Usage, cost, load_prices
+from rag.claude.prices import Usage, cost, estimate, load_prices
+from rag.claude.tokens import estimated_tokens
 from rag.errors import SettingsError
 
 TABLE = load_prices(None)
@@ -23,6 +24,34 @@ def test_above_the_step_every_token_costs_the_higher_rate() -> None:
     above = cost(TABLE, "claude-haiku-5-5", Usage(input_tokens=50_000, cache_read_tokens=50_001))
     assert at == pytest.approx(0.01)
     assert above == pytest.approx((50_000 * 0.50 + 50_001 * 0.05) / 1e6, abs=1e-8)
+
+
+def test_no_request_costs_more_than_its_estimate() -> None:
+    for prompt, output in ((400, 100), (5_000, 1024), (100_000, 10), (100_001, 10)):
+        expected = estimate(TABLE, "claude-haiku-5-5", prompt, output, "5m")
+        assert expected is not None
+        for written in (0, prompt // 2, prompt):
+            kept = written if prompt >= TABLE.models["claude-haiku-5-5"].cache_minimum else 0
+            usage = Usage(prompt - kept, kept, 0, output)
+            assert (cost(TABLE, "claude-haiku-5-5", usage) or 0.0) <= expected
+
+
+def test_the_estimate_knows_the_step_and_what_is_kept() -> None:
+    haiku = "claude-haiku-5-5"
+    assert estimate(TABLE, haiku, 100_000, 1000, "off") == pytest.approx(0.0105)
+    assert estimate(TABLE, haiku, 100_001, 1000, "off") == pytest.approx(0.0525, abs=1e-6)
+    assert estimate(TABLE, haiku, 1_000, 0, "5m") == pytest.approx(0.000125)
+    assert estimate(TABLE, haiku, 1_000, 0, "1h") == pytest.approx(0.0002)
+    assert estimate(TABLE, "another-model", 1_000, 0, "5m") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Keys rotate every year, and two safes keep them. ", "2024-11-05 17:30 ", "鍵"]
+)
+def test_tokens_are_estimated_on_the_safe_side(text: str) -> None:
+    """Prose has at least three characters a token; digits, signs and other scripts may have one."""
+    letters = sum(one.isascii() and (one.isalpha() or one.isspace()) for one in text)
+    assert estimated_tokens(text * 100) >= 100 * (letters / 3.08 + len(text) - letters)
 
 
 def test_what_an_unknown_model_costs_is_not_known() -> None:
