@@ -42,6 +42,8 @@ RULES = (
             r"<version>? ?v?\d+(?:\.\d+)* (?:and|to|vs\.?|versus|und|et|y) <version> v?\d",
             r"\b(?:rev|version|revision|issue) [a-z0-9.]{1,4} (?:and|to|vs\.?|versus|und|et|y|or)"
             r" (?:rev |version |revision |issue )?[a-z0-9.]{1,4}\b",
+            r"\bv\d+(?:\.\d+)*\b<gap>\b(?:relative to|compared (?:to|with)|over|than|against|vs\.?) v\d",
+            r"<docs> (?:of|from|for|von|de) (?:19|20)\d\d (?:and|or|to|und|et|y) (?:19|20)\d\d",
             r"(?:chang|differ|compar|new|geander|unterschied|cambi)<gap>\bv\d+(?:\.\d+)*"
             r" ?(?:and|to|vs\.?|versus|und|et|y|-) ?v?\d",
         ),
@@ -57,6 +59,9 @@ RULES = (
             r"|anterior)"
             r"[\w' ]*(?:<version>|<doc>|\bone\b)",
             r"(?:chang|modifi|geander|cambi)<gap>\b(?:between|zwischen|entre)\b<gap>(?:<version>|<docs>)",
+            r"\b(?:dropped|removed|deleted|added|changed)\b<gap><doc><gap>\bbetween\b",
+            r"\b(?:added|removed|dropped|deleted|changed|new|different) in (?:the"
+            r"|our) <state> <words>(?:<doc>|<version>)",
         ),
     ),
     Rule(
@@ -83,6 +88,11 @@ RULES = (
             r"|other) one\b"
             r"|\bthe one\b|\bours\b|\btheirs\b)",
             r"<the> <words><doc><gap><and><gap><the> <words><doc>.*(?:differ|disagree|contradict|conflict)",
+            r"<start>(?:compare|contrast)\b<gap><doc><gap>\b(?:with|to|against) (?:the one|that of|ours"
+            r"|theirs|mine|last)\b",
+            r"<the> <words>[\w-]+ (?:say )?(?:the )?(?:same as|consistent with|in line with|match|matches"
+            r"|identical (?:to|with)"
+            r"|deviates? from|differs? from|contradicts?|conflicts? with|agrees? with) <the> <words><doc>",
             r"<docs><gap>\bside by side\b",
             r"\bone <words><doc><gap>\bthe other\b|\b(?:facts"
             r"|what)\b<gap>\bone <words><summary>?.*\bthe other\b",
@@ -96,6 +106,9 @@ RULES = (
             r"^all (?:the )?<words>\w+ (?:in|from|of) (?:<the> )?<words><doc>",
             r"\b(?:every|each) (?:place|mention|reference|occurrence|instance|passage)\b",
             r"\ball (?:the )?(?:places|mentions|references|occurrences|instances|passages)\b",
+            r"<start><collect><gap>\b(?:in|from|across|within|aus|dans|en|de) <the> <words><docs>",
+            r"\b(?:any|a|every) (?:mentions?|references?) (?:of|to)<gap><docs>",
+            r"\b(?:count|number|breakdown|share) of <words><docs> (?:by|per)\b|\b(?:per|by) <doc>[?.! ]*$",
             r"\b(?:timeline|chronology|matrix|inventory|glossary|register)\b<gap><doc>",
         ),
     ),
@@ -106,7 +119,8 @@ RULES = (
             r"(?:^|[.?!] )(?:in |en |dans |a )?(?:which|welche[nr]?|quels|quelles"
             r"|que) (?:of (?:<the> )?)?<words>"
             r"(?:[\w']+ )?<docs>"
-            r"(?! (?:(?:do|does|must|should|can|have|has) (?:i|we|you|one|a|an|the)\b|\w+ (?:ich|man)\b"
+            r"(?! (?:(?:do|does|must|should|can) (?:i|we|you|one|a|an|the)\b|(?:have|has) (?:i|we|you|to)\b"
+            r"|\w+ (?:ich|man)\b"
             r"|(?:are|is) (?:needed|required|necessary)|brauche|muss|faut|dois|necesito))",
             r"\bwelche (?:unserer|der) \w*<docs>",
             r"(?:^|[.?!] )(?:which|welche|quels|que) (?:of (?:<the> )?)?<words><parties>"
@@ -124,6 +138,11 @@ RULES = (
             r"|individual)) <words><docs><gap><says>",
             r"<shorten> (?:what|how) (?:<the> )?<words><docs><gap><says>",
             r"<says> (?:unsere|nos|nuestras|nuestros) <words><docs>",
+            r"\bwhat (?:do|did) <words>[\w-]+s (?:say|think|report|complain)\b<gap>\b(?:in"
+            r"|across) <the> <words><docs>",
+            r"\b(?:our|these|all|the) <words><docs> (?:\w+ ){0,2}(?:contradict|disagree|conflict|overlap)",
+            r"\b(?:anything|something|everything|nothing) (?:in|from) (?:our|the|all|these) <words><docs>",
+            r"\bhow many (?:of )?(?:our|the|these) <words><docs>",
             r"\bany <words><doc> (?:anywhere )?(?:that|which)\b",
             r"\b(?:where|what|how) do (?:<the> )?<words><docs> (?:all )?(?:dis)?agree\b",
         ),
@@ -132,7 +151,8 @@ RULES = (
         "across documents",
         "synthesis",
         (
-            r"\b(?:across|throughout|among|anywhere in|from all|in all|(?:more than|at least) one of"
+            r"\b(?:across|throughout|among|anywhere in|from all|in all|(?:more than|at least) one of|all of"
+            r"|none of|most of"
             r"|many of|several of"
             r"|uber alle|in allen|dans tou(?:te)?s|en tod[oa]s)\b(?: all"
             r"| of)*(?: <the>)? (?:[\w'-]+ ){0,3}?<docs>",
@@ -152,6 +172,8 @@ RULES = (
         (
             r"<recurs><gap><docs>",
             r"<docs><gap><recurs>",
+            r"\b(?:evolv|develop|chang|shift)\w* (?:over|across|through) (?:the |our )?<words>(?:<docs>"
+            r"|\byears\b)",
             r"\bhow (?:has|have|did|does) <the><gap>(?:evolve|develop|change|shift)\w*<gap>"
             r"(?:\bover (?:time|the)\b|\bfrom (?:19|20)\d\d\b)",
         ),
@@ -174,6 +196,9 @@ RULES = (
             r"<start>(?:outline|recap|digest) (?:the|this|that|our|my|last|yesterday)",
             r"\b(?:boil|condense|turn|put|get|fit|zusammen)\b<gap><doc><gap>(?:<length>|\bdown\b)",
             r"<doc><gap>\b(?:into|to|in|as) <length>",
+            r"<start>brief (?:me|us)\b|<start>(?:break down|unpack|catch me up on|fill me in on"
+            r"|walk me through|take me through)"
+            r" <the> <words><doc>",
             r"\bzusammen(?:fassen)?\b",
         ),
     ),
@@ -202,6 +227,11 @@ RULES = (
             r"\bwhat(?:'s|s| is) in (?:the|this|that|our|my) <words><doc>[?.! ]*$",
             r"\b(?:worum geht es|wovon handelt|was steht) (?:in|im)?\b<gap><doc>",
             r"\b(?:de quoi parle|de quoi traite|de que trata|de que va|de que habla)\b",
+            r"<start>(?:explain|describe) the <words><doc>(?: to | for | like | in |[.?!,]|$)",
+            r"\bwhat (?:happened|was (?:said|discussed|decided)) (?:in|at|during) <the> <words><doc>[?.! ]*$",
+            r"\bwhat does (?:this|that) (?:[\w-]+ ){0,4}say[?.! ]*$",
+            r"<points> (?:in|of|from) <the> <words><doc>(?:'s)? (?:is|are) (?:the )?(?:most )?(?:important"
+            r"|relevant)",
             r"<start>(?:explain|describe|present) (?:this|that|the (?:whole|entire)) <words><doc>",
             r"<doc><gap>[.?!,] (?:any |your )?thoughts\b",
             r"\b(?:i|we) (?:need|have|should|ought|must) (?:to )?know (?:from|about"

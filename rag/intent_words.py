@@ -13,12 +13,14 @@ draft entwurf study thesis dissertation transcript statement article by-law byla
 brochure leaflet booklet catalogue prospectus postmortem post-mortem memo memorandum standard faq readme
 notice letter email e-mail source sop rfp rfi rfq msa sla nda dpa mou deck presentation briefing dossier
 template translation newsletter charter statute directive audit evaluation appraisal review survey interview
-meeting call ticket complaint submission sheet syllabus job_description board_pack case_file user_story
-rapport contrat manuel reglement accord devis convention courrier dossier avenant
+meeting call ticket complaint submission sheet syllabus purchase_order
+job_description board_pack case_file user_story
+rapport contrat manuel reglement accord devis convention courrier dossier avenant offre
 informe contrato politica guia acuerdo acta convenio oferta documento pliego poliza
 """
 _ONLY_ONE = """
-minutes guidance constitution protocol strategy terms notes act whole_thing text
+minutes guidance constitution protocol strategy terms notes act thing text
+(?:discharge|executive|management)_summary
 (?:recovery|business|action|project|continuity|care|strategic)_plan
 \\w*(?:dokument|bericht|vertrag|handbuch|richtlinie|leitfaden|gutachten|satzung|angebot|protokoll|vereinbarung
 |entwurf|ordnung|konzept|vertrage?s|berichte?s|handbuche?s)
@@ -26,6 +28,7 @@ politique directive proces-verbal compte_rendu articulo informacion
 """
 _ONLY_MANY = """
 policies studies theses
+release_notes meeting_notes responses entries quejas reclamaciones plaintes beschwerden
 \\w*(?:dokumenten?|berichten?|vertragen?|handbuchern?|richtlinien|angeboten?|protokollen?
 |vereinbarungen|entwurfen?|unterlagen|interviews|umfragen|gutachten)
 politiques manuales comptes_rendus polizas encuestas enquetes
@@ -52,7 +55,8 @@ VOCABULARY: dict[str, str] = {
     r"|i(?:'d| would) like|i want|i need|we need|you to|to|let's|give|get|show|write|make|prepare|create"
     r"|draft"
     r"|tell|me|us|a|an|the|some|what(?:'s|s| is| are)"
-    r"|bitte|mal|kurz|kurze|kannst du|konnen sie|ich brauche|gib|mir|uns|was (?:ist|sind)|die|der|das|den"
+    r"|schreibe?|erstelle?|mach|redigez?|redige|escribe|prepara|elabora|bitte|mal|kurz|kurze|kannst du"
+    r"|konnen sie|ich brauche|gib|mir|uns|was (?:ist|sind)|die|der|das|den"
     r"|eine[nr]?|ein|peux-tu|pouvez-vous|fais|faire|faites|donne|donner|donnez|moi|nous|il me faut|un|une"
     r"|le|la"
     r"|les|quels?|quelles?|sont|est|puedes|podrias|por favor|haz|hazme|dame|necesito|quiero|cuales|cual|son"
@@ -83,7 +87,8 @@ VOCABULARY: dict[str, str] = {
     # Words that set one thing against another; `strong` ones say nothing else.
     "strong": r"(?:\bdiffer(?!ence between an? )|\bdisagree|\bcontradict|\bconflict|\bdeviat|\bmatch"
     r"|\bsame as\b"
-    r"|\bidentical|\bsimilar|\bconsistent with|\bside by side|\bredline|\bcontrast|\bdelta\b|\bline up"
+    r"|\bidentical|\bsimilar|\bhow far apart|\bdistingu|\bconsistent with|\bside by side|\bredline"
+    r"|\bcontrast|\bdelta\b|\bline up"
     r"|\bdiff\b"
     r"|\bconform to|\bunterschied|\bunterscheid|\bvergleich|\babweich|\bwidersprech|\bidentisch|\bdifferen"
     r"|\bdiffer"
@@ -119,7 +124,8 @@ VOCABULARY: dict[str, str] = {
     r"|sintetiza)\b",
     "summary": r"\b(?:sum+[ae]ry|sum+[ae]ries|synopsis|overview|gist|outline|abstract|recap|tl;?dr|digest"
     r"|essence"
-    r"|run-?down|big picture|cliff ?notes|one-pager|highlights|talking points|upshot|short version"
+    r"|run-?down|bullets|bullet points|essentials|basics|nuts and bolts|key terms|big picture|cliff ?notes"
+    r"|one-pager|highlights|talking points|upshot|short version|short of it"
     r"|(?:kurz)?zusammenfassung|uberblick|ubersicht|kurzfassung|resume|synthese|apercu|resumen|sintesis)\b",
     "main": r"\b(?:main|key|major|central|essential|core|principal|biggest|most (?:important|relevant"
     r"|significant)"
@@ -137,7 +143,8 @@ VOCABULARY: dict[str, str] = {
     r"|im wesentlichen|im kern|kurz gesagt|in kurze|en bref|en gros|pour l'essentiel|en resumen"
     r"|en pocas palabras"
     r"|en general)\b",
-    "length": r"(?:\b(?:half an? |one |two |three |a |an |single |\d+ )[ -]?(?:\w+[ -])?(?:page|pages|pager"
+    "length": r"(?:\b(?:half an? |one |two |three |four |five |six |eight |ten |twelve |a |an |a few "
+    r"|single |\d+ )[ -]?(?:\w+[ -])?(?:page|pages|pager"
     r"|paragraphs?"
     r"|sentences?|bullets?|bullet points|lines|words|slides?|minutes)\b|\btalking points\b"
     r"|\bbullet points\b)",
