@@ -89,17 +89,17 @@ class Patience:
     def _too_long(self, *, silent: bool, begun: bool) -> Failed:
         if silent:
             error = ClaudeUnavailable(
-                f"Claude was silent for more than {self._silence:.0f} s",
+                f"Claude was silent for more than {self._silence:g} s",
                 remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
             )
             return Failed(error, unavailable=True)
         remedy = "ask again, or raise RAG_ANSWER_DEADLINE and RAG_SYNTHESIS_DEADLINE"
         if begun:
             return Failed(
-                AnswerCutOff(f"the answer was not whole after {self._deadline:.0f} s", remedy=remedy)
+                AnswerCutOff(f"the answer was not whole after {self._deadline:g} s", remedy=remedy)
             )
         return Failed(
-            ClaudeUnavailable(f"Claude did not answer within {self._deadline:.0f} s", remedy=remedy),
+            ClaudeUnavailable(f"Claude did not answer within {self._deadline:g} s", remedy=remedy),
             unavailable=True,
         )
 

@@ -246,7 +246,7 @@ async def test_a_server_that_is_not_there_is_tried_again(make: Make, pauses: lis
 async def test_a_silent_claude_is_given_up_and_not_asked_again(server: ClaudeServer, make: Make) -> None:
     server.enqueue(Slow(WHOLE, before_first=30))
     with pytest.raises(ClaudeUnavailable, match="silent"):
-        await ask(make(claude_timeout=0.1))
+        await ask(make(claude_timeout=0.5))
     assert len(server.requests) == 1
 
 
