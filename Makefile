@@ -17,6 +17,8 @@ help:
 	@echo "make test          set up what the tests need and run them all"
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
+	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-retrieval"
+	@echo "                   measure; ARGS='--set FOLDER' where a bench takes a set of its own"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
 demo: setup models
@@ -72,6 +74,9 @@ apt-install:
 
 screenshots: setup-dev models $(CHROMIUM)
 	CITEBOX_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser -k screenshot
+
+bench-%: setup models
+	$(BIN)/python -m bench.$* $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -23,6 +23,7 @@ from rag.extraction import fill_in
 from rag.extractive import Scorer, choose_quotes
 from rag.finding import Finder, Found
 from rag.generation import shown_as
+from rag.remembering import Remembered
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
 from rag.rewriting import rewrite
@@ -30,6 +31,7 @@ from rag.routing import EXTRACTIVE, NO_MODEL, Plan, after_retrieval, is_at_hand,
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
+from rag.structured_schema import response_schema
 from rag.sufficiency import assess
 from rag.support import SupportChecker
 from rag.synthesis import names
@@ -62,6 +64,7 @@ class Answerer:
         self._finder = Finder(settings, store, files, retriever)
         self._writer = Writer(settings, store, files, claude)
         self._checking = Checking(settings, SupportChecker(reranker, embedder), claude)
+        self._remembered = Remembered(settings, store)
         self._scorer = Scorer.of(reranker, embedder)
 
     async def answer(self, question: Question) -> Answer:
@@ -99,12 +102,23 @@ class Answerer:
             raise InvalidRequest(
                 "response_schema needs Claude", remedy="set ANTHROPIC_API_KEY on the service"
             )
+        if question.schema is not None:
+            response_schema(
+                dict(question.schema)
+            )  # one that cannot be used is refused before anything is spent
         asked = await self._standalone(question, draft, watch)
         chosen = plan(asked, question.mode, self._settings)
         draft.kind, draft.route = chosen.kind, chosen.route
-        found = await self._finder.passages(
-            question, await self._finder.candidates(question, asked, watch), watch
-        )
+        if draft.question is None:  # what was cited before has no part in a question that stands alone
+            question = replace(question, carried=())
+        candidates = await self._finder.candidates(question, asked, watch)
+        kept = self._remembered.key(question)
+        if kept is not None and (answer := await self._remembered.find(kept, question, candidates)):
+            draft.route, draft.kind = answer.route, answer.receipt.route
+            yield Sources(candidates.hits[: self._settings.context_chunks], answer.route)
+            yield Done(self._remembered.served(answer, draft.id, watch))
+            return
+        found = await self._finder.passages(question, candidates, watch)
         draft.hits = found.hits
         chosen, back = await self._judged(chosen, question, asked, found)
         draft.kind, draft.route = chosen.kind, chosen.route
@@ -122,6 +136,8 @@ class Answerer:
         # Closed with us and not whenever it is collected: a reader who leaves stops the spending now.
         async with aclosing(writing) as events:
             async for event in events:
+                if kept is not None and isinstance(event, Done):
+                    await self._remembered.keep(kept, question, candidates, event, draft)
                 yield event
 
     async def _standalone(self, question: Question, draft: Draft, watch: Stopwatch) -> str:

@@ -1,4 +1,4 @@
-"""The `rag` command: serve, ask, search, doctor, models, key."""
+"""The `rag` command: serve, ask, batch, search, doctor, models, key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rag import ask_cli
+from rag import ask_cli, batch_cli
 from rag.ask_cli import CollectionOption, DocumentOption, JsonOption, filters_of, open_here, place
 from rag.errors import InvalidRequest, SettingsError
 from rag.terminal import MISUSED, err, fail, out, plain, print_json, quiet_libraries, run, settings_or_exit
@@ -45,6 +45,7 @@ def serve(
 
 
 app.command(epilog=ask_cli.EXAMPLES)(ask_cli.ask)
+app.command(epilog=batch_cli.EXAMPLES)(batch_cli.batch)
 
 
 @app.command(

@@ -13,6 +13,7 @@ from rag.claude import ClaudeClient
 from rag.conversation_store import ConversationStore
 from rag.documents import Reader
 from rag.embedding import Embedder, load_embedder
+from rag.intent import classify
 from rag.keys import LOCAL, Caller, KeyRing
 from rag.reranking import load_reranker
 from rag.retrieval import Retriever
@@ -61,6 +62,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     )
     embedder = await asyncio.to_thread(load_embedder, settings)
     reranker = await asyncio.to_thread(load_reranker, settings) if settings.rerank else None
+    await asyncio.to_thread(classify, "")  # the rules compile on first use
     claude = ClaudeClient(settings)
     try:
         async with open_store(settings, dimension=embedder.dimension, model=embedder.name) as store:

@@ -251,3 +251,40 @@ async def test_what_may_no_longer_be_read_is_neither_sent_nor_found_in_a_convers
     await asking.answer(Asked("And who keeps them in safes?", conversation_id=first.conversation_id), ANNA)
     for request in claude.requests:
         assert "every year" not in str(request.body)
+
+
+async def test_an_equal_question_is_served_from_memory_at_no_cost(
+    desk: MakeDesk, claude: ClaudeServer, ledger: Ledger
+) -> None:
+    asking = desk()
+    first = await asking.answer(Asked(KEYS), ANNA)
+    again = await asking.answer(Asked(KEYS.upper()), BEN)
+    assert (again.text, again.citations) == (first.text, first.citations)
+    assert (again.receipt.cached, again.receipt.usd, again.receipt.charges) == (True, 0, ())
+    assert again.id != first.id
+    assert len(claude.requests) == 1
+    assert {row.key: row.requests for row in await ledger.sums(["key"])} == {"anna": 1, "ben": 0}
+
+
+async def test_a_changed_document_makes_a_kept_answer_void(
+    desk: MakeDesk, library: Library, claude: ClaudeServer
+) -> None:
+    asking = desk()
+    await asking.answer(Asked(KEYS), ANNA)
+    changed = parsed(
+        "# Backup policy\n\n## Keys\n\nEncryption keys rotate every week.", title="Backup policy"
+    )
+    await put(library.store, library.files, changed, name="backups.md")
+    again = await asking.answer(Asked(KEYS), ANNA)
+    assert not again.receipt.cached
+    assert "week" in again.text
+
+
+async def test_a_kept_answer_is_not_served_to_other_groups(desk: MakeDesk, claude: ClaudeServer) -> None:
+    asking = desk()
+    board = Caller("board", Reader(frozenset({"hr"})))
+    first = await asking.answer(Asked("What is the vault of salary bands?"), board)
+    assert "secret" in first.text
+    other = await asking.answer(Asked("What is the vault of salary bands?"), ANNA)
+    assert not other.receipt.cached
+    assert "secret" not in other.text
