@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from rag.bulk.state import Passage, Prepared, Stretch
 from rag.citable import Citable, of_evidence
-from rag.documents import Chunk, Evidence, Filters, ParsedDocument, Reader, chunk_id_of
+from rag.clarification import unclear
+from rag.documents import Chunk, Evidence, Filters, Hit, ParsedDocument, Reader, chunk_id_of
 from rag.errors import NotFound
+from rag.events import Question
+from rag.finding import Finder
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import Mode, plan
+from rag.routing import Mode, Plan, after_retrieval, is_at_hand, plan, ways
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
-from rag.synthesis import read_documents
+from rag.sufficiency import assess
+from rag.synthesis import Reading, names, read_documents
 
 Versions = dict[str, str | None]
 """The live version of every document that the reader may see."""
@@ -31,42 +35,63 @@ class Shelf:
     retriever: Retriever
     reader: Reader
 
-    async def prepare(self, question: str, filters: Filters, mode: Mode) -> tuple[Prepared, list[Citable]]:
-        """The evidence for a question, found as for one that is asked alone; perhaps none."""
-        watch = Stopwatch()
-        chosen = plan(question, mode, self.settings)
-        limit = self.settings.context_chunks
-        evidence: Sequence[Evidence]
-        for _ in range(2):  # once more when a document was replaced in between
-            found = await self.retriever.search(question, self.reader, filters, limit, watch)
-            evidence = await self.retriever.evidence(found.hits, watch)
-            held = {chunk.chunk_id for one in evidence for chunk in one.chunks}
-            if all(hit.chunk_id in held for hit in found.hits):
-                break
-        notice = None
-        if chosen.kind == "synthesis" and evidence:
-            with watch.stage("read"):
-                reading = await read_documents(
-                    question,
-                    found.hits,
-                    self.reader,
-                    filters,
-                    self.store,
-                    self.files,
-                    self.settings.synthesis_input_tokens,
-                )
-            evidence, notice = reading.sections or evidence, reading.notice
-        cut = await asyncio.to_thread(lambda: [of_evidence(one) for one in evidence])
-        given = [one for one in cut if one is not None]
-        prepared = Prepared(
+    async def ways(
+        self, text: str, filters: Filters, mode: Mode
+    ) -> AsyncGenerator[tuple[Prepared, Sequence[Citable]]]:
+        """The ways to answer a question, the best first, by the rules for one that is asked alone.
+
+        A way without anything to cite needs no model: it is not found, or asked back.
+        """
+        settings, watch = self.settings, Stopwatch()
+        question = Question(text, self.reader, mode, filters)
+        finder = Finder(settings, self.store, self.files, self.retriever)
+        found = await finder.passages(question, await finder.candidates(question, text, watch), watch)
+        chosen, back = await self._judged(plan(text, mode, settings), question, found.hits)
+        kept = Prepared(
             kind=chosen.kind,
             route=chosen.route,
             hits=tuple(hit.model_copy(update={"text": ""}) for hit in found.hits),
-            passages=tuple(_kept(one) for one in given),
             stages_ms=watch.stages_ms,
-            notice=notice,
+            back=back,
         )
-        return prepared, given
+        if back or not found.passages or chosen.kind == "extractive":
+            yield kept, ()
+            return
+        for way in ways(chosen, settings):
+            given: Sequence[Citable] = ()
+            notice = None
+            if way.kind == "synthesis":
+                with watch.stage("read"):
+                    reading = await self._read(way, question, found.hits)
+                if way.escalated and reading.tokens > settings.escalate_tokens:
+                    continue
+                given, notice = reading.citables, reading.notice
+            if not given:
+                cut = await asyncio.to_thread(lambda: [of_evidence(one) for one in found.passages])
+                given = [one for one in cut if one is not None]
+            passages = tuple(_kept(one) for one in given)
+            told = {"kind": way.kind, "route": way.route, "notice": notice, "passages": passages}
+            yield kept.model_copy(update=told), given
+
+    async def _judged(self, chosen: Plan, question: Question, hits: Sequence[Hit]) -> tuple[Plan, str | None]:
+        """The plan after a look at the evidence, and the question to ask back, if there is one."""
+        if chosen.intent.whole_documents or chosen.chosen_by_user or not hits:
+            return chosen, None
+        if self.settings.clarify and (back := unclear(question.text, hits)):
+            return chosen, back
+        judged = await asyncio.to_thread(assess, question.text, hits)
+        record = await self.store.visible_record(hits[0].document_id, self.reader)
+        at_hand = is_at_hand(hits, question.filters, record is not None and names(question.text, record))
+        return after_retrieval(chosen, judged, at_hand, self.settings), None
+
+    async def _read(self, way: Plan, question: Question, hits: Sequence[Hit]) -> Reading:
+        """As much of the documents as one request may hold: a batch cannot read in parts."""
+        if way.escalated:
+            hits = [hit for hit in hits if hit.document_id == hits[0].document_id]
+        most = self.settings.synthesis_input_tokens
+        return await read_documents(
+            question.text, hits, self.reader, question.filters, self.store, self.files, most
+        )
 
     async def versions(self) -> Versions:
         """What is live now, for `restore`."""
@@ -97,6 +122,7 @@ def _kept(given: Citable) -> Passage:
         version=first.version,
         uri=evidence.uri,
         title=evidence.title,
+        label=given.title,
         chunks=tuple(
             Stretch(position=chunk.position, start=chunk.start, end=chunk.end) for chunk in evidence.chunks
         ),
@@ -105,12 +131,12 @@ def _kept(given: Citable) -> Passage:
 
 
 def _restored(passage: Passage, parsed: ParsedDocument) -> Citable:
-    """As `rag.citable.of_evidence`, but with the sentences that were sent, which the pointers count."""
+    """The search result with the sentences that were sent, which the pointers count."""
     chunks = tuple(_chunk(passage, parsed, one) for one in passage.chunks)
     evidence = Evidence(passage.uri, passage.title, chunks, parsed)
     return Citable(
         source=chunks[0].chunk_id,
-        title=" > ".join((passage.title, *chunks[0].headings)),
+        title=passage.label,
         sentences=tuple(parsed.text[start:end] for start, end in passage.sentences),
         places=tuple(((evidence, start, end),) for start, end in passage.sentences),
     )

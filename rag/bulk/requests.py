@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from rag.bulk.state import Item, Prepared
 from rag.citable import Citable
 from rag.claude import Prompt, Usage, prompt
 from rag.claude.batches import LARGEST_BYTES, MOST_REQUESTS, BatchClient, BatchRequest
 from rag.settings import Settings
-
-TOKENS_PER_BLOCK = 8
-"""What the frame of a block of text costs beside its text, on the safe side."""
-
-BYTES_PER_TOKEN = 3
-"""Of UTF-8, low on purpose: prose has about four, and scripts beyond Latin about as many a letter as this."""
+from rag.synthesis.sizes import BLOCK, tokens_of, tokens_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +44,10 @@ def request_of(
     )
 
 
-def cost_of(request: BatchRequest, claude: BatchClient) -> Cost:
+def cost_of(request: BatchRequest, given: Sequence[Citable], claude: BatchClient) -> Cost:
     """What a request may cost; its tokens are estimated on the safe side."""
-    asked = request.asked
-    texts = [asked.system, asked.question]
-    for result in asked.results:
-        texts += [result.title + result.source, *result.sentences]
-    tokens = sum(ceil(len(text.encode()) / BYTES_PER_TOKEN) + TOKENS_PER_BLOCK for text in texts)
+    said = (request.asked.system, request.asked.question)
+    tokens = sum(BLOCK + tokens_of_text(text) for text in said) + sum(tokens_of(one) for one in given)
     return Cost(
         claude.cost(request.model, Usage(input_tokens=tokens)),
         claude.cost(request.model, Usage(input_tokens=tokens, output_tokens=request.max_tokens)),

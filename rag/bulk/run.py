@@ -69,24 +69,17 @@ class Run:
     async def prepare(self, mode: Mode) -> Quote:
         """Find the evidence of every open question that is in no batch. Nothing is sent or kept yet.
 
-        A question that no document speaks of is answered at once: it is not found.
+        A question that needs no model is answered at once: not found, or asked back.
         """
         sent = {member for part in self.state.under_way for member in part.members}
         todo = [n for n, item in enumerate(self.state.items) if item.open and n not in sent]
         ready, sizes, cost = [], [], Cost()
         for done, n in enumerate(todo):
             self._progress("Finding evidence", done, len(todo))
-            item = self.state.items[n]
-            prepared, given = await self._shelf.prepare(item.question, item.filters, mode)
-            if not given:
-                item.answer = draft_of(item, prepared).not_found()
+            chosen = await self._choose(self.state.items[n], mode)
+            if chosen is None:
                 continue
-            request = request_of(item.id, item, prepared, given, self._shelf.settings)
-            price = cost_of(request, self._claude)
-            if (over := self._too_dear(price)) is not None:
-                item.failure = over
-                continue
-            item.prepared = prepared
+            request, price = chosen
             ready.append(n)
             sizes.append(self._claude.size(request) + _FRAME)
             cost += price
@@ -94,12 +87,28 @@ class Run:
         self.state.parts.extend(parts)
         return Quote(len(ready), len(parts), cost)
 
-    def _too_dear(self, price: Cost) -> str | None:
-        limit = self._shelf.settings.max_usd_per_request
-        if limit is None or (price.most is not None and price.most <= limit):
-            return None
-        may = "it is not known what it costs" if price.most is None else f"it may cost ${price.most:.4f}"
-        return f"{may}, and RAG_MAX_USD_PER_REQUEST allows ${limit:.4f}"
+    async def _choose(self, item: Item, mode: Mode) -> tuple[BatchRequest, Cost] | None:
+        """The request for an item by the best way that may be paid for; None when it needs or gets none."""
+        settings = self._shelf.settings
+        over = None
+        async with aclosing(self._shelf.ways(item.question, item.filters, mode)) as ways:
+            async for prepared, given in ways:
+                if not given:
+                    draft = draft_of(item, prepared)
+                    item.answer = draft.ask_back(prepared.back) if prepared.back else draft.not_found()
+                    return None
+                request = request_of(item.id, item, prepared, given, settings)
+                price = cost_of(request, given, self._claude)
+                if (why := _too_dear(price, settings.max_usd_per_request)) is None:
+                    if over is not None:
+                        prepared.notice = f"Over budget: {over}."
+                    item.prepared = prepared
+                    return request, price
+                over = why
+                if settings.over_budget == "refuse":
+                    break
+        item.failure = over
+        return None
 
     async def agree(self, quote: Quote) -> None:
         """Set aside what may be spent, and keep the run.
@@ -256,3 +265,11 @@ class Run:
 
 def _fail(item: Item, reason: str) -> None:
     item.failure, item.prepared = reason, None
+
+
+def _too_dear(price: Cost, limit: float | None) -> str | None:
+    """Why a question may not be asked at this price; None when it may."""
+    if limit is None or (price.most is not None and price.most <= limit):
+        return None
+    may = "it is not known what it costs" if price.most is None else f"it may cost ${price.most:.4f}"
+    return f"{may}, and RAG_MAX_USD_PER_REQUEST allows ${limit:.4f}"

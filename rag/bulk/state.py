@@ -41,6 +41,7 @@ class Passage(_Kept):
     version: str
     uri: str
     title: str
+    label: str = Field(description="The title of the search result.")
     chunks: tuple[Stretch, ...]
     sentences: tuple[tuple[int, int], ...]
 
@@ -51,9 +52,10 @@ class Prepared(_Kept):
     kind: Kind
     route: Route
     hits: tuple[Hit, ...]
-    passages: tuple[Passage, ...]
+    passages: tuple[Passage, ...] = ()
     stages_ms: dict[str, float]
     notice: str | None = None
+    back: str | None = Field(default=None, description="What to ask back instead.")
 
 
 class Item(_Kept):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from rag.draft import NOT_FOUND
 from rag.errors import ClaudeRejected, ClaudeUnavailable, InvalidRequest, NotFound, OverBudget
 from rag.keys import Caller
 from rag.retrieval import Retriever
+from rag.routing import Mode
 from rag.usage import Ledger
 from tests.claude_server import Batch as ServerBatch
 from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Expired, InvalidCitation, Part, Refusal, Text
@@ -123,8 +125,8 @@ async def bench(library: Library, claude: ClaudeServer, tmp_path: Path) -> Async
         await client.close()
 
 
-async def started(run: Run) -> Quote:
-    quote = await run.prepare("auto")
+async def started(run: Run, mode: Mode = "fast") -> Quote:
+    quote = await run.prepare(mode)
     await run.agree(quote)
     return quote
 
@@ -175,9 +177,10 @@ async def test_a_request_is_that_of_a_question_asked_alone(bench: Bench, claude:
     await started(run)
     await run.finish()
     (sent,) = claude.batches.kept[0].requests
-    shelf = bench.shelf()
+    shelf = bench.shelf(prompt_cache="off")
     alone = ClaudeClient(shelf.settings)
-    _, given = await shelf.prepare(KEYS, Filters(), "auto")
+    async with aclosing(shelf.ways(KEYS, Filters(), "fast")) as ways:
+        _, given = await anext(ways)
     asked = Prompt(sent["params"]["system"][0]["text"], [one.as_result() for one in given], KEYS)
     async for _ in alone.stream("claude-haiku-5-5", asked, max_tokens=1024, deadline=30):
         pass
@@ -193,11 +196,31 @@ async def test_a_summary_is_written_by_the_thorough_model_from_the_whole_documen
 ) -> None:
     claude.batches.enqueue(Text(Part("Backups are kept for ninety days.", Cite(0))))
     run = bench.run(bench.state("Summarise the backup policy."))
-    await started(run)
+    await started(run, "auto")
     await run.finish()
     (answer,) = answers_of(run.state)
     assert (answer.route.model, answer.receipt.route) == ("claude-sonnet-5-5", "synthesis")
     await assert_citations_hold(library, answer)
+
+
+async def test_a_summary_that_would_pass_the_budget_is_answered_the_cheaper_way(
+    bench: Bench, claude: ClaudeServer
+) -> None:
+    run = bench.run(bench.state("Summarise the backup policy."), max_usd_per_request=0.01)
+    quote = await started(run, "auto")
+    await run.finish()
+    (sent,) = claude.batches.kept[0].requests
+    assert sent["params"]["model"] == "claude-haiku-5-5"
+    assert quote.cost.most is not None
+    assert quote.cost.most <= 0.01
+    assert "Over budget" in (answers_of(run.state)[0].notice or "")
+
+
+async def test_what_is_not_clear_is_asked_back_without_a_request(bench: Bench, claude: ClaudeServer) -> None:
+    run = bench.run(bench.state("How long are they kept?"))
+    assert (await started(run, "auto")).requests == 0
+    (answer,) = answers_of(run.state)
+    assert (answer.outcome, answer.answered, claude.requests) == ("clarification", False, [])
 
 
 async def test_half_the_price_is_paid_and_no_more_than_was_shown(bench: Bench, claude: ClaudeServer) -> None:
@@ -376,7 +399,7 @@ async def test_a_batch_whose_id_was_lost_is_found_again(bench: Bench, claude: Cl
 
     bench.on_wait = end
     again = bench.resumed()
-    assert (await again.prepare("auto")).requests == 0
+    assert (await again.prepare("fast")).requests == 0
     await again.finish()
     assert answers_of(again.state)[0].answered
     assert created(claude) == 1
@@ -436,7 +459,7 @@ async def test_a_run_that_is_over_sends_nothing_more(bench: Bench, claude: Claud
     await run.finish()
     claude.requests.clear()
     again = bench.resumed()
-    assert (await again.prepare("auto")).requests == 0
+    assert (await again.prepare("fast")).requests == 0
     await again.finish()
     assert claude.requests == []
     assert again.state.items == run.state.items
@@ -488,7 +511,7 @@ def test_batches_keep_to_the_limits_of_number_and_size(sizes: list[int], groups:
 async def test_more_than_one_batch_is_sent_and_collected(bench: Bench, claude: ClaudeServer) -> None:
     state = bench.state(KEYS, LEAVE, NOTHING)
     run = bench.run(state)
-    quote = await run.prepare("auto")
+    quote = await run.prepare("fast")
     (whole,) = state.parts
     state.parts = [KeptPart(members=whole.members[:2]), KeptPart(members=whole.members[2:])]
     await run.agree(quote)
