@@ -95,9 +95,7 @@ class Patience:
             return Failed(error, unavailable=True)
         remedy = "ask again, or raise RAG_ANSWER_DEADLINE and RAG_SYNTHESIS_DEADLINE"
         if begun:
-            return Failed(
-                AnswerCutOff(f"the answer was not whole after {self._deadline:g} s", remedy=remedy)
-            )
+            return Failed(AnswerCutOff(f"the answer was not whole after {self._deadline:g} s", remedy=remedy))
         return Failed(
             ClaudeUnavailable(f"Claude did not answer within {self._deadline:g} s", remedy=remedy),
             unavailable=True,
