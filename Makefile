@@ -9,7 +9,8 @@ QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
-.PHONY: help demo test setup setup-dev models check apt-install screenshots clean
+.PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
+	bench-routing bench-grounding bench-abstain bench-cache bench-retrieval
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -18,7 +19,7 @@ help:
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-retrieval"
-	@echo "                   measure; ARGS='--set FOLDER' where a bench takes a set of its own"
+	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
 demo: setup models
@@ -75,8 +76,20 @@ apt-install:
 screenshots: setup-dev models $(CHROMIUM)
 	CITEBOX_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser -k screenshot
 
-bench-%: setup models
-	$(BIN)/python -m bench.$* $(ARGS)
+bench-routing: setup
+	$(BIN)/python -m bench.routing
+
+bench-grounding: setup models
+	$(BIN)/python -m bench.grounding
+
+bench-abstain: setup models
+	$(BIN)/python -m bench.abstain $(if $(SET),--set $(SET))
+
+bench-cache: setup models
+	$(BIN)/python -m bench.cache
+
+bench-retrieval: setup models
+	$(BIN)/python -m bench.retrieval
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

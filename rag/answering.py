@@ -63,7 +63,8 @@ class Answerer:
         self._claude = claude
         self._finder = Finder(settings, store, files, retriever)
         self._writer = Writer(settings, store, files, claude)
-        self._checking = Checking(settings, SupportChecker(reranker, embedder), claude)
+        # The cross-encoder adds nothing to this check and triples its time (docs/benchmarks.md).
+        self._checking = Checking(settings, SupportChecker(None, embedder), claude)
         self._remembered = Remembered(settings, store)
         self._scorer = Scorer.of(reranker, embedder)
 

