@@ -81,6 +81,19 @@ async def test_versions_of_one_title_are_told_apart_by_their_names(library: Libr
     assert {evidence.title for evidence in reading.sections} == {"Vault contract"}
 
 
+async def test_documents_are_read_one_after_the_other_whatever_the_order_of_the_hits(
+    library: Library,
+) -> None:
+    hits = [hit(name) for name in ("leave.md", "backups.md", "leave.md")]
+    reading = await read_documents(
+        "What must I know?", hits, Reader(), Filters(), library.store, library.files, 10_000
+    )
+    assert [one.title.split(" > ")[0] for one in reading.citables] == sorted(
+        one.title.split(" > ")[0] for one in reading.citables
+    )
+    assert [one.name for one in reading.documents] == ["backups.md", "leave.md"]
+
+
 async def test_what_does_not_fit_is_left_out_and_named(library: Library) -> None:
     question = "Compare the backup policy and the leave rules"
     whole = await read(library, question)
