@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from tests.claude_server import ClaudeServer
 
 from .commands import SECONDS, Commands, Ran
 from .folder import ANSWER, QUESTION
-
-BATCH = (sys.executable, "-c", "import typer; from rag.batch_cli import batch; typer.run(batch)")
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def asked(tmp_path: Path) -> tuple[str, ...]:
     """The command without its options; one of the lines is no question."""
     questions = tmp_path / "questions.jsonl"
     questions.write_text(f"{json.dumps({'id': 'q', 'question': QUESTION})}\nWhen?\n")
-    return (*BATCH, str(questions), "-o", str(tmp_path / "answers.jsonl"))
+    return ("rag", "batch", str(questions), "-o", str(tmp_path / "answers.jsonl"))
 
 
 @pytest.mark.slow
