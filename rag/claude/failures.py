@@ -146,11 +146,11 @@ def _unreachable(said: str, *, unavailable: bool = True, after: float | None = N
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the answer asks to wait, given as such or as a date; None when it does not say."""
-    said = headers.get("retry-after")
-    if not said:
-        return None
+    said = headers.get("retry-after", "")
     try:
-        seconds = float(said)
+        # The finer one is not in any standard, but the SDK knows it.
+        finer = headers.get("retry-after-ms")
+        seconds = float(finer) / 1000 if finer else float(said)
     except ValueError:
         try:
             seconds = parsedate_to_datetime(said).timestamp() - time()

@@ -14,7 +14,8 @@ from rag.errors import AnswerCutOff, ClaudeUnavailable, RateLimited
 
 T = TypeVar("T")
 
-MOST_RETRIES = 3
+MOST_RETRIES = 2
+"""As many as the SDK makes by itself: whoever waits is better served by another way to answer."""
 MOST_BLIND_RETRIES = 1
 """Of a 429 that does not say when to come again: it may be a limit that no waiting cures."""
 
@@ -83,7 +84,7 @@ class Patience:
             return None
         if _is_blind(failed) and self._blind_retries >= MOST_BLIND_RETRIES:
             return None
-        delay = max(self._backoff.delay(self._retries), failed.retry_after or 0.0)
+        delay = failed.retry_after or self._backoff.delay(self._retries)
         return delay if delay < self._left else None
 
     def _too_long(self, *, silent: bool, begun: bool) -> Failed:

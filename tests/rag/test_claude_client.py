@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from rag.claude import ClaudeClient, Finished, Prompt, SearchResult, Spent, StreamEvent, TextDelta
 from rag.claude.breaker import OPEN_SECONDS, Breaker
+from rag.claude.failures import retry_after
 from rag.claude.patience import Backoff
 from rag.errors import (
     AnswerCutOff,
@@ -102,10 +103,10 @@ async def make(server: ClaudeServer, pauses: list[float], clock: Clock) -> Async
     async def noted(seconds: float) -> None:
         pauses.append(seconds)
 
-    def made(**changes: Any) -> ClaudeClient:
+    def made(*, first: float = 0.5, **changes: Any) -> ClaudeClient:
         access = {"anthropic_base_url": server.url, "anthropic_api_key": SecretStr(KEY)}
         settings = Settings(**access | {"claude_timeout": 5.0} | changes)
-        backoff = Backoff(chance=lambda: 0.0, sleep=noted)
+        backoff = Backoff(first=first, longest=40.0, chance=lambda: 0.0, sleep=noted)
         clients.append(ClaudeClient(settings, backoff=backoff, breaker=Breaker(clock)))
         return clients[-1]
 
@@ -145,17 +146,17 @@ def said(events: list[StreamEvent]) -> str:
         (ErrorStatus(400, message="prompt is too long: 2 tokens > 1 maximum"), ContextExceeded, 1),
         (spend_cap(), SpendCapReached, 1),
         (ErrorStatus(429), RateLimited, 2),
-        (rate_limited(1), RateLimited, 4),
+        (rate_limited(1), RateLimited, 3),
         (rate_limited(60), RateLimited, 1),
-        (ErrorStatus(408), ClaudeUnavailable, 4),
-        (ErrorStatus(409), ClaudeUnavailable, 4),
-        (ErrorStatus(500), ClaudeUnavailable, 4),
-        (ErrorStatus(503), ClaudeUnavailable, 4),
-        (ErrorStatus(529), ClaudeUnavailable, 4),
-        (MidStreamError(""), AnswerCutOff, 4),
+        (ErrorStatus(408), ClaudeUnavailable, 3),
+        (ErrorStatus(409), ClaudeUnavailable, 3),
+        (ErrorStatus(500), ClaudeUnavailable, 3),
+        (ErrorStatus(503), ClaudeUnavailable, 3),
+        (ErrorStatus(529), ClaudeUnavailable, 3),
+        (MidStreamError(""), AnswerCutOff, 3),
         (MidStreamError("", type="invalid_request_error"), AnswerCutOff, 1),
-        (CutConnection(""), AnswerCutOff, 4),
-        (CleanEndWithoutStop(""), AnswerCutOff, 4),
+        (CutConnection(""), AnswerCutOff, 3),
+        (CleanEndWithoutStop(""), AnswerCutOff, 3),
         (MidStreamError("Keys rotate"), AnswerCutOff, 1),
         (CutConnection("Keys rotate"), AnswerCutOff, 1),
         (CleanEndWithoutStop("Keys rotate"), AnswerCutOff, 1),
@@ -198,18 +199,18 @@ async def test_an_answer_at_its_length_limit_says_so(server: ClaudeServer, claud
 
 
 async def test_the_pauses_grow_and_end_with_the_deadline(
-    server: ClaudeServer, claude: ClaudeClient, pauses: list[float]
+    server: ClaudeServer, make: Make, pauses: list[float]
 ) -> None:
-    server.enqueue(*[ErrorStatus(529)] * 4)
+    server.enqueue(*[ErrorStatus(529)] * 3)
     with pytest.raises(ClaudeUnavailable):
-        await ask(claude)
-    assert pauses == [0.5, 1.0, 2.0]
+        await ask(make(first=10.0), deadline=60)
+    assert pauses == [10.0, 20.0]
     server.reset()
-    server.enqueue(*[ErrorStatus(529)] * 4)
+    server.enqueue(*[ErrorStatus(529)] * 3)
     pauses.clear()
     with pytest.raises(ClaudeUnavailable):
-        await ask(claude, model=SONNET, deadline=2.9)
-    assert pauses == [0.5, 1.0]
+        await ask(make(first=10.0), deadline=25)
+    assert pauses == [10.0]
 
 
 async def test_claude_is_left_alone_for_as_long_as_it_asks(
@@ -230,7 +231,24 @@ async def test_a_wait_beyond_the_deadline_is_told_at_once(
     assert pauses == []
 
 
-async def test_half_of_a_pause_at_most_is_left_to_chance() -> None:
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "2", "retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+    ],
+)
+def test_the_wait_that_claude_asks_for_is_read_in_all_its_forms(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert retry_after(headers) == seconds
+
+
+def test_half_of_a_pause_at_most_is_left_to_chance() -> None:
     assert Backoff(chance=lambda: 1.0).delay(1) == 0.5
     assert Backoff(chance=lambda: 0.0).delay(9) == 8.0
 
@@ -240,7 +258,7 @@ async def test_a_server_that_is_not_there_is_tried_again(make: Make, pauses: lis
         port = free.getsockname()[1]
     with pytest.raises(ClaudeUnavailable):
         await ask(make(anthropic_base_url=f"http://127.0.0.1:{port}"))
-    assert len(pauses) == 3
+    assert len(pauses) == 2
 
 
 async def test_a_silent_claude_is_given_up_and_not_asked_again(server: ClaudeServer, make: Make) -> None:
@@ -269,7 +287,7 @@ async def test_an_answer_that_is_not_whole_by_the_deadline_is_cut_off(
 
 
 async def test_each_attempt_is_on_the_bill_once(server: ClaudeServer, claude: ClaudeClient) -> None:
-    server.enqueue(ErrorStatus(529), MidStreamError(""), CutConnection(""), WHOLE)
+    server.enqueue(MidStreamError(""), CutConnection(""), WHOLE)
     events = await ask(claude)
     spent = [event for event in events if isinstance(event, Spent)]
     assert len(spent) == 3
