@@ -60,9 +60,13 @@ def batch(
 ) -> None:
     """Answer many questions through Claude's Message Batches: at half price, and within a day.
 
-    The cost is shown, and agreed to, before anything is sent. The run may be interrupted at any moment:
-    Claude goes on, and the same command again fetches the answers, without paying anything twice. What is
-    needed for that lies beside the output, as OUTPUT.state.json. Exit code 1 when a line or question failed.
+    The cost is shown, and agreed to, before anything is sent.
+
+    The run may be interrupted at any moment: the same command again goes on, and nothing is paid twice.
+
+    What is needed for that lies beside the output, as OUTPUT.state.json.
+
+    Exit code 1 when a line or a question failed.
     """
     if mode not in ("auto", "fast", "thorough"):
         raise typer.BadParameter("choose auto, fast or thorough", param_hint="--mode")
@@ -140,13 +144,18 @@ async def _work(service: Service, state: State, path: Path, terms: _Terms) -> bo
     from rag.bulk.finding import Pace
     from rag.bulk.run import Run
     from rag.claude.batches import BatchClient
+    from rag.support import SupportChecker
 
     claude = BatchClient(service.settings)
     caller = service.caller
+    # Without the reranker, as answers asked alone are checked.
+    checker = SupportChecker(None, service.embedder)
     shelf = Shelf(service.settings, service.store, service.files, service.retriever, caller.reader)
     try:
         with _bar() as progress:
-            going = Run(state, path, shelf, claude, service.ledger, caller, Pace(terms.poll), progress)
+            going = Run(
+                state, path, shelf, claude, checker, service.ledger, caller, Pace(terms.poll), progress
+            )
             quote = await going.prepare(terms.mode)
         if not _agreed(quote, terms):
             return False

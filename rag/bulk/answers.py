@@ -8,8 +8,9 @@ from pathlib import Path
 from rag.bulk.state import Item, Prepared, write_whole
 from rag.citable import Citable, places_of
 from rag.claude.batches import Section
-from rag.documents import Answer
+from rag.documents import Answer, Grounding
 from rag.draft import Draft
+from rag.support import SupportChecker
 
 _NOTHING = Citable("", "", (), ())
 
@@ -31,7 +32,13 @@ def draft_of(item: Item, prepared: Prepared) -> Draft:
 
 
 def written(
-    draft: Draft, sections: Sequence[Section], given: Sequence[Citable | None], cut: bool
+    draft: Draft,
+    sections: Sequence[Section],
+    given: Sequence[Citable | None],
+    checker: SupportChecker,
+    *,
+    cut: bool,
+    strict: bool,
 ) -> Answer | None:
     """The draft with Claude's text in it; None when it cites what is no longer there to be checked.
 
@@ -40,6 +47,7 @@ def written(
     Args:
         given: the search results in the order they were sent, None for each that is lost.
         cut: the text reached its limit.
+        strict: leave out the sentences that their citations do not support.
     """
     lost = {n for n, one in enumerate(given) if one is None}
     if any(pointer.search_result in lost for section in sections for pointer in section.pointers):
@@ -52,7 +60,15 @@ def written(
     draft.text.finish()
     if cut:
         draft.add_notice("The answer reached its length limit and stops early.")
-    return draft.whole() if draft.citations.all else draft.uncited()
+    if not draft.citations.all:
+        return draft.uncited()
+    draft.grounding = Grounding(sentences=checker.check(draft.text.text, draft.citations.all))
+    if strict:
+        draft.keep_supported(draft.grounding.sentences)
+        if not draft.citations.all:
+            draft.add_notice("No sentence of the model's answer is supported by what it cites.")
+            return draft.not_found()
+    return draft.whole()
 
 
 def write_answers(path: Path, items: Sequence[Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from rag.claude.batches import Batch, BatchClient, BatchRequest, Reply
 from rag.errors import ClaudeRejected, ClaudeUnavailable
 from rag.keys import Caller
 from rag.routing import Mode
+from rag.support import SupportChecker
 from rag.usage import Ledger
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +54,7 @@ class Run:
         path: Path,
         shelf: Shelf,
         claude: BatchClient,
+        checker: SupportChecker,
         ledger: Ledger,
         caller: Caller,
         pace: Pace,
@@ -61,6 +64,7 @@ class Run:
         self._path = path
         self._shelf = shelf
         self._claude = claude
+        self._checker = checker
         self._ledger = ledger
         self._caller = caller
         self._pace = pace
@@ -249,7 +253,10 @@ class Run:
             _fail(item, reply.failure)
             return
         given = await self._shelf.restore(prepared.passages, live)
-        item.answer = written(draft, reply.sections, given, reply.reached_limit)
+        cut, strict = reply.reached_limit, self._shelf.settings.strict
+        item.answer = await asyncio.to_thread(
+            lambda: written(draft, reply.sections, given, self._checker, cut=cut, strict=strict)
+        )
         if item.answer is None:
             _fail(item, CHANGED)
         item.prepared = None

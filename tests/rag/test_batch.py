@@ -28,6 +28,7 @@ from rag.errors import ClaudeRejected, ClaudeUnavailable, InvalidRequest, NotFou
 from rag.keys import Caller
 from rag.retrieval import Retriever
 from rag.routing import Mode
+from rag.support import SupportChecker
 from rag.usage import Ledger
 from tests.claude_server import Batch as ServerBatch
 from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Expired, InvalidCitation, Part, Refusal, Text
@@ -88,6 +89,7 @@ class Bench:
             self.path,
             shelf,
             self.clients[-1],
+            SupportChecker(None, WordEmbedder()),  # type: ignore[arg-type]
             self.ledger,
             Caller("local", Reader(), self.max_usd_per_day),
             Pace(30.0, self.wait, lambda: self.now),
@@ -265,6 +267,30 @@ async def test_a_reply_without_a_citation_that_holds_is_withheld(bench: Bench, c
     for answer in answers_of(run.state):
         assert (answer.text, answer.citations, answer.answered) == (NOT_FOUND, (), False)
         assert "withheld" in (answer.notice or "")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_sentence_that_its_citation_does_not_support_is_marked_and_left_out_where_asked(
+    bench: Bench, claude: ClaudeServer, strict: bool
+) -> None:
+    right, wrong = "Annual leave is thirty days.", "Annual leave is ninety days."
+    run = bench.run(bench.state({"question": LEAVE, "filters": {"collection": "people"}}), strict=strict)
+    await started(run)
+    (item,) = run.state.items
+    assert item.prepared is not None
+    (passage,) = item.prepared.passages
+    stored = await bench.library.files.text(passage.document_id, passage.version)
+    at = [stored[start:end] for start, end in passage.sentences].index(right)
+    cites = Cite(0, at, at + 1)
+    claude.batches.enqueue(Text(Part(right, cites), " ", Part(wrong, cites)))
+    await run.finish()
+    (answer,) = answers_of(run.state)
+    assert answer.grounding is not None
+    if strict:
+        assert [one.supported for one in answer.grounding.sentences] == [True]
+        assert wrong not in answer.text
+    else:
+        assert [one.supported for one in answer.grounding.sentences] == [True, False]
 
 
 # ---------------------------------------------------------------- what fails
