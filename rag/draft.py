@@ -134,7 +134,7 @@ class Draft:
     def uncited(self) -> Answer:
         """Claude cited nothing: either it found nothing, or what it wrote cannot be checked."""
         if not self.text.text:
-            self.add_notice("The model's reply was empty.")
+            self.notice = self.notice or "The model's reply was empty."
         elif self.text.text.strip(" .").casefold() != NOT_FOUND.strip(" .").casefold():
             self.add_notice("The model's reply cited no document and was withheld.")
         return self.not_found()

@@ -140,6 +140,7 @@ class Writer:
                 else:
                     work = step
         if not work.task.given:
+            draft.add_notice("No part of the documents says anything of it.")
             return
         async with aclosing(self._generator.write(work.task, asked, question, draft, watch)) as events:
             async for event in events:
