@@ -1,6 +1,11 @@
 """From which cosine may one question be answered by another's answer? Measured on labelled pairs.
 
 make bench-cache
+
+The rules of `rag/wording.py` were made with the dev half in view; the test half was only measured. The near
+misses of the hard part were written later, of the kinds that the other two lack: roles exchanged, long
+questions, auxiliary verbs, tense, case. Whether the same passages are found, which is asked as well, is not
+counted here.
 """
 
 from __future__ import annotations
@@ -12,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.cache import means_the_same
 from rag.embedding import load_embedder
 from rag.settings import load_settings
 from rag.terminal import quiet_libraries
+from rag.wording import means_the_same
 
 PAIRS = Path(__file__).resolve().parent.parent / "data" / "cache_pairs.jsonl"
 
@@ -27,7 +32,7 @@ def main() -> None:
     one, other = (embedder.embed_passages([pair[side] for pair in pairs]) for side in ("first", "second"))
     cosines = (one * other).sum(axis=1)
     print(f"{date.today()}, {platform.machine()}, {embedder.name}. {len(pairs)} pairs of questions.\n")
-    for split in ("dev", "test"):
+    for split in ("dev", "test", "hard"):
         of_split = [
             (cosine, pair, means_the_same(pair["first"], pair["second"]))
             for cosine, pair in zip(cosines, pairs, strict=True)

@@ -10,8 +10,6 @@ In memory, one for a process; nothing of it is written anywhere.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -19,18 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.documents import Answer, DocumentRecord, Filters, Reader
-from rag.sparse import terms
-
-_SPACE = re.compile(r"\s+")
-_CLOSING = " .?!…"
-_WORD = re.compile(r"[\w'’.-]*\w")
-_TELLING = re.compile(r"\d|[A-Z_]|(?<=\w)[./-](?=\w)")
-_DECIDING = frozenset(
-    "what which who whom whose when where why how not no never without don't doesn't isn't aren't can't "
-    "cannot won't before after since until over under above below more less most least minimum maximum "
-    "first last many much long often far in out on off to from with by all any each every only".split()
-)
-"""Words that turn a question into another one, though its other words and nearly its meaning stay."""
+from rag.wording import means_the_same, normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +58,13 @@ class Grounds:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A kept answer. `documents` are the ids of those it rests on; None where it rests on all there are."""
+    """A kept answer. `documents` are the ids of those it rests on."""
 
     answer: Answer
     key: CacheKey
     vector: tuple[float, ...] | None
     grounds: Grounds
-    documents: frozenset[str] | None
+    documents: frozenset[str]
 
 
 class AnswerCache:
@@ -137,28 +124,3 @@ class AnswerCache:
         ]
         best, entry = max(alike, key=lambda pair: pair[0], default=(0.0, None))
         return entry if best >= self._similarity else None
-
-
-def normalised(question: str) -> str:
-    """The question without what does not change it: case, white space, its end, how letters are coded."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip().rstrip(_CLOSING)
-
-
-def means_the_same(one: str, other: str) -> bool:
-    """Whether two questions that are near in meaning are one question.
-
-    Nearness cannot tell 2019 from 2020, before from after, or who pays whom. So all words of content, all
-    words that decide, and the order of numbers, names and identifiers must agree.
-    """
-    return _signature(one) == _signature(other)
-
-
-def _signature(question: str) -> tuple[Hashable, ...]:
-    words = _WORD.findall(unicodedata.normalize("NFKC", question))
-    telling = tuple(
-        word.casefold()
-        for place, word in enumerate(words)
-        if _TELLING.search(word[1:] if place == 0 else word)
-    )
-    deciding = frozenset(word.casefold() for word in words) & _DECIDING
-    return frozenset(terms(question)), deciding, telling

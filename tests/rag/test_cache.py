@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rag.cache import AnswerCache, CacheKey, Entry, Grounds, means_the_same, normalised
+from rag.cache import AnswerCache, CacheKey, Entry, Grounds
 from rag.documents import Answer, DocumentRecord, Filters, Reader, Receipt, Route, document_id_of, utc_now
 
 NAMES = ("a", "b", "c", "d")
@@ -86,7 +86,7 @@ class World(RuleBasedStateMachine):
         vector = [float(word == each) for each in WORDS]
         entry = self.cache.find(key, vector, chunk_ids)
         if entry is not None:
-            behind = [records[each] for each in entry.documents or () if each in records]
+            behind = [records[each] for each in entry.documents if each in records]
             if Grounds.of(entry.grounds.chunk_ids, behind) == entry.grounds:
                 assert entry.answer.text == true.text
                 return
@@ -170,25 +170,3 @@ def test_a_near_question_is_served_only_where_that_is_allowed() -> None:
         near = kept("By default, which port does the server use?").key
         assert (cache.find(near, [1.0, 0.0], ["c2", "c1"]) is not None) is served
         assert cache.find(near, [0.5, 0.5], ["c2", "c1"]) is None
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "What did Siemens earn in 2020?",
-        "What did Siemens not earn in 2019?",
-        "When did Siemens earn in 2019?",
-        "What did Bosch earn in 2019?",
-        "What did Siemens earn before 2019?",
-    ],
-)
-def test_what_decides_a_question_is_never_passed_over(other: str) -> None:
-    assert not means_the_same("What did Siemens earn in 2019?", other)
-
-
-def test_the_order_of_names_is_part_of_a_question() -> None:
-    assert not means_the_same("Does the firm Alpha own Beta?", "Does the firm Beta own Alpha?")
-
-
-def test_letters_that_look_alike_by_their_code_are_one() -> None:
-    assert normalised("Größe e\u0301?") == normalised("GRÖSSE é")
