@@ -56,9 +56,11 @@ $(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/made
 	$(PIP) install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/ready-dev: pyproject.toml constraints.txt | $(VENV)/made
+$(VENV)/ready-dev: pyproject.toml constraints.txt Makefile | $(VENV)/made
 	@echo "Installing the packages and the test tools: 3 to 7 minutes the first time"
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	# A folder of its own: as a dependency it would bring another event loop into our own services.
+	$(PIP) install --quiet --no-deps --upgrade --target $(VENV)/llmock llmock==0.2.2
 	@touch $@ $(VENV)/ready
 
 models: $(VENV)/ready

@@ -114,10 +114,11 @@ class Answerer:
             question = replace(question, carried=())
         candidates = await self._finder.candidates(question, asked, watch)
         kept = self._remembered.key(question)
-        if kept is not None and (answer := await self._remembered.find(kept, question, candidates)):
+        if kept is not None and (entry := await self._remembered.find(kept, question, candidates)):
+            answer = entry.answer
             draft.route, draft.kind = answer.route, answer.receipt.route
             yield Sources(candidates.hits[: self._settings.context_chunks], answer.route)
-            yield Done(self._remembered.served(answer, draft.id, watch))
+            yield Done(self._remembered.served(answer, draft.id, watch), entry.documents)
             return
         found = await self._finder.passages(question, candidates, watch)
         draft.hits = found.hits
@@ -127,7 +128,8 @@ class Answerer:
             yield Sources(found.hits, chosen.route)
             if not found.hits:
                 draft.add_notice(await self._why_nothing(question))
-            yield Done(draft.ask_back(back) if back else draft.not_found())
+            named = frozenset(hit.document_id for hit in found.hits)
+            yield Done(draft.ask_back(back) if back else draft.not_found(), named)
             return
         if chosen.kind == "extractive":
             yield Sources(found.hits, chosen.route)
@@ -178,6 +180,8 @@ class Answerer:
             back = unclear(asked, found.hits, earlier)
             if back:
                 return chosen, back
+        if question.carried:  # the proof may be in what was cited before, which is not scored
+            return chosen, None
         judged = await asyncio.to_thread(assess, asked, found.hits)
         at_hand = judged.verdict == "doubtful" and await self._is_at_hand(question, asked, found.hits)
         return after_retrieval(chosen, judged, at_hand, settings), None
@@ -199,13 +203,15 @@ class Answerer:
             try:
                 await question.purse.hold(None if prepared.cost is None else prepared.cost + spent)
             except OverBudget as error:
-                if self._settings.over_budget == "refuse" or question.schema is not None:
+                if self._settings.over_budget == "refuse":
                     raise
                 over = error
                 continue
             work = prepared
             draft.kind, draft.route = work.task.kind, way.route
             break
+        if over is not None and work is None and question.schema is not None:
+            raise over
         if over is not None:
             draft.add_notice(f"Over budget: {over.detail}.")
         if work is None:

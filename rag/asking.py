@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -92,7 +93,7 @@ class Desk:
             CiteboxError: as `Answerer.stream`.
         """
         before = await self._before(asked, caller)
-        question = self._question(asked, caller, before)
+        question = await self._question(asked, caller, before)
         async with aclosing(self._answerer.stream(question)) as events:
             async for event in events:
                 if before is not None and isinstance(event, Done):
@@ -125,11 +126,13 @@ class Desk:
                 readable.add(document_id)
         return readable
 
-    def _question(self, asked: Asked, caller: Caller, before: Conversation | None) -> Question:
+    async def _question(self, asked: Asked, caller: Caller, before: Conversation | None) -> Question:
         turns: tuple[Turn, ...] = asked.messages if before is None else before.turns
         passages: tuple[CarriedPassage, ...] = () if before is None else carried(before, MOST_CARRIED)
         budget = self._settings.conversation_tokens
-        kept = fit(turns, budget, before.checkpoint if before else None, estimated_tokens)
+        checkpoint = before.checkpoint if before else None
+        kept = await asyncio.to_thread(fit, turns, budget, checkpoint, estimated_tokens)
+        folded = await asyncio.to_thread(fold_by_rule, kept, budget, estimated_tokens)
         limits = [each for each in (asked.max_usd, self._settings.max_usd_per_request) if each is not None]
         return Question(
             text=asked.text,
@@ -139,7 +142,7 @@ class Desk:
             strict=asked.strict or self._settings.strict,
             review=asked.review,
             schema=asked.schema,
-            history=history(fold_by_rule(kept, budget, estimated_tokens), kept.recent),
+            history=history(folded, kept.recent),
             carried=passages,
             purse=Purse(
                 key=caller.name,
@@ -158,18 +161,19 @@ class Desk:
         )
         try:
             await self._conversations.append(before.id, caller.name, caller.reader, turns)
-            await self._keep_checkpoint(before.id, caller)
+            await self._keep_checkpoint(before.id, asked, caller)
         except CiteboxError as error:
             log.warning("a conversation could not be kept: %s", error)
 
-    async def _keep_checkpoint(self, conversation_id: str, caller: Caller) -> None:
+    async def _keep_checkpoint(self, conversation_id: str, asked: Asked, caller: Caller) -> None:
         """Fold what no longer fits now, so that the next question finds it done."""
         kept = await self._conversations.get(conversation_id, caller.name, caller.reader)
         readable = without_unreadable(kept, await self._readable(kept, caller))
         budget = self._settings.conversation_tokens
         fitted = fit(readable.turns, budget, readable.checkpoint, estimated_tokens)
         # Under a budget nothing is spent beside the answer itself: the rule's checkpoint serves.
-        limited = self._settings.max_usd_per_request is not None or caller.max_usd_per_day is not None
+        limits = (asked.max_usd, self._settings.max_usd_per_request, caller.max_usd_per_day)
+        limited = any(limit is not None for limit in limits)
         claude = self._claude if self._settings.claude_configured and not limited else None
         model = self._settings.fast_model
         made = await extend(

@@ -8,7 +8,7 @@ import logging
 from rag.claude import ClaudeClient, Spent
 from rag.documents import Answer, Grounding
 from rag.draft import Draft
-from rag.errors import AnswerError, OverBudget
+from rag.errors import CiteboxError
 from rag.events import Question
 from rag.retrieval import Stopwatch
 from rag.settings import Settings
@@ -68,7 +68,7 @@ class Checking:
                 deadline=self._settings.synthesis_deadline,
                 on_spent=spent,
             )
-        except (AnswerError, OverBudget) as error:
+        except CiteboxError as error:
             log.warning("not reviewed: %s", error)
             draft.add_notice(f"The answer was not reviewed: {error.detail}.")
             return

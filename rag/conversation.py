@@ -33,7 +33,9 @@ MOST_CHUNKS = 5_000
 """Of one document, that are looked through for a cited one."""
 
 _LONGEST_LINE = 200
-_MARKER = re.compile(r"\s*\[\d+\]")
+_LONGEST_BRIEFED = 2000
+"""Characters of a turn that are looked at for its first sentence."""
+_MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ def _newest(turns: tuple[Turn, ...], room: float, tokens: Tokens) -> tuple[Turn,
 
 
 def _brief(turn: Turn) -> str:
-    text = " ".join(_MARKER.sub("", turn.text).split())
+    text = " ".join(_MARKER.sub("", " ".join(turn.text[:_LONGEST_BRIEFED].split())).split())
     if turn.role == "user":
         return f"Asked: {clip(text, _LONGEST_LINE)}"
     spans = sentence_spans(text)

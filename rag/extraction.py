@@ -55,6 +55,10 @@ async def fill_in(
         for _ in draft.cite(found.places.get(pointer, ())):
             pass
     draft.text.finish()
+    if not draft.citations.all or (question.strict and found.unverified):
+        draft.start_again()
+        draft.add_notice("What the model gave is not in the documents word for word, and was withheld.")
+        return draft.not_found()
     draft.data = found.data
     if found.unverified:
         draft.add_notice(f"Not word for word in what is cited: {', '.join(found.unverified)}.")

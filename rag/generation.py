@@ -90,6 +90,7 @@ class Generator:
                 raise
             log.warning("%s takes over from %s: %s", other, task.model, error)
         draft.start_again()
+        draft.add_notice(f"{task.model} cannot be reached.")
         draft.route = Route(model=other, reason=f"{task.model} cannot be reached, so {other} took over.")
         async with aclosing(self._write(second, asked, question, draft, watch, left)) as events:
             async for event in events:
@@ -106,7 +107,13 @@ class Generator:
     ) -> AsyncGenerator[Delta | Cited]:
         pointers: list[CitationPointer] = []
         request = Prompt(task.system, task.results, asked, question.history, keep_results=task.keep)
-        events = self._claude.stream(task.model, request, max_tokens=self._most(task.kind), deadline=deadline)
+
+        def left(spent: Spent) -> None:
+            draft.account(task.model, spent.usage, spent.usd)
+
+        events = self._claude.stream(
+            task.model, request, max_tokens=self._most(task.kind), deadline=deadline, on_left=left
+        )
         with watch.stage("generate"):
             async with aclosing(events):
                 async for event in events:

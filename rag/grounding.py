@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rag.documents import Chunk, Citation, Evidence
 
 _BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]{0,40})\]")
-_HELD_BACK = re.compile(r"(?:\[[\d\s,;–-]{0,42}|\s+)$")
+_HELD_BACK = re.compile(r"(?:\[[\d\s,;–-]{0,42}|(?<!\s)\s+)$")
 
 
 @dataclass(slots=True)

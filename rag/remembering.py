@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from rag.cache import AnswerCache, CacheKey, Entry, Grounds
 from rag.documents import Answer, DocumentRecord, Receipt
 from rag.draft import Draft
+from rag.errors import CiteboxError
 from rag.events import Done, Question
 from rag.retrieval import Candidates, Stopwatch
 from rag.settings import Settings
 from rag.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Remembered:
@@ -28,38 +32,51 @@ class Remembered:
         shape = (question.strict, question.review, question.purse.most == 0)
         return CacheKey.of(question.text, question.mode, question.filters, question.reader, shape)
 
-    async def find(self, key: CacheKey, question: Question, found: Candidates) -> Answer | None:
-        """The kept answer, if nothing that it rests on has changed."""
+    async def find(self, key: CacheKey, question: Question, found: Candidates) -> Entry | None:
+        """The kept answer, if nothing that it rests on has changed. A store that fails finds none."""
         entry = self._cache.find(key, found.vector, _chunk_ids(found))
         if entry is None:
             return None
-        records = await self._records(question, entry.documents)
+        try:
+            records = await self._records(question, entry.documents)
+        except CiteboxError as error:
+            log.warning("a kept answer could not be checked: %s", error)
+            return None
         if Grounds.of(entry.grounds.chunk_ids, records) != entry.grounds:
             self._cache.drop(entry)
             return None
-        return entry.answer
+        return entry
 
     async def keep(
         self, key: CacheKey, question: Question, found: Candidates, done: Done, draft: Draft
     ) -> None:
-        """Keep an answer that is whole and that nothing went wrong with."""
+        """Keep an answer that is whole and that nothing went wrong with.
+
+        One from whole documents is not kept: it rests on which documents there are, and on others than the
+        search found. Nor is one of whose documents any was replaced while it was written.
+        """
         answer = done.answer
-        asked_for = (
-            question.mode == "fast" or draft.kind != "extractive" or not self._settings.claude_configured
-        )
-        if answer.notice is not None or answer.outcome != "answered" or not asked_for:
-            return
-        # What was chosen among all documents by name rests on which documents there are.
-        documents = None if draft.kind == "synthesis" else done.read | {hit.document_id for hit in found.hits}
-        records = await self._records(question, documents)
-        if any(
-            (one.document_id, one.version) not in {(each.id, each.version) for each in records}
-            for one in answer.citations
+        fell_back = draft.kind == "extractive" and self._settings.claude_configured
+        if (
+            answer.notice is not None
+            or answer.outcome != "answered"
+            or fell_back
+            or draft.kind == "synthesis"
         ):
-            return  # replaced while it was being written
+            return
+        read = {(hit.document_id, hit.version) for hit in found.hits}
+        read |= {(one.document_id, one.version) for one in answer.citations}
+        documents = done.read | {document_id for document_id, _ in read}
+        try:
+            records = await self._records(question, documents)
+        except CiteboxError as error:
+            log.warning("an answer could not be kept: %s", error)
+            return
+        # Rights are a part of the version, so an equal version is one that may be read by the same groups.
+        if len(records) < len(documents) or not read <= {(one.id, one.version) for one in records}:
+            return
         vector = None if found.vector is None else tuple(found.vector)
-        grounds = Grounds.of(_chunk_ids(found), records)
-        self._cache.put(Entry(answer, key, vector, grounds, documents))
+        self._cache.put(Entry(answer, key, vector, Grounds.of(_chunk_ids(found), records), documents))
 
     def served(self, answer: Answer, ident: str, watch: Stopwatch) -> Answer:
         """The answer as it is given again: with an id and a time of its own, at no cost."""
@@ -74,11 +91,7 @@ class Remembered:
         )
         return answer.model_copy(update={"id": ident, "receipt": receipt})
 
-    async def _records(
-        self, question: Question, documents: frozenset[str] | None
-    ) -> Sequence[DocumentRecord]:
-        if documents is None:
-            return await self._store.visible_records(question.reader, question.filters)
+    async def _records(self, question: Question, documents: frozenset[str]) -> Sequence[DocumentRecord]:
         found = [await self._store.visible_record(each, question.reader) for each in sorted(documents)]
         return [record for record in found if record is not None]
 

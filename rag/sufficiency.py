@@ -18,17 +18,19 @@ from rag.sparse import terms
 
 Verdict = Literal["enough", "doubtful", "none"]
 
-NONE_BELOW = 0.15
+NONE_BELOW = 0.2
+"""Refuse only where it is four times as likely that the answer is not there: a precision of 0.8 is wanted."""
 ENOUGH_FROM = 0.5
+"""More likely there than not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """Log-odds that the passages hold the answer: the constant, and what one unit of a signal adds.
 
-    `relevance` is the best logit, `similarity` the best cosine. `closed` is for a question that wants yes or
-    no: passages on its subject score high though none asserts or denies it. `amount` is for one that wants a
-    number: the subject is often described without it.
+    `relevance` is the best logit, `similarity` the cosine of the same passage, or the best where there are no
+    logits. `closed` is for a question that wants yes or no: passages on its subject score high though none
+    asserts or denies it. `amount` is for one that wants a number: much is described without its numbers.
     """
 
     constant: float
@@ -38,10 +40,15 @@ class Weights:
     amount: float = 0.0
 
 
+# Keyed by whether there is a logit, and a cosine. Printed by `bench.abstain --fit` from 382 questions of
+# MTRAG-UN (97 unanswerable, told by people) and 453 of XQuAD, each with its paragraph and without. Every
+# corpus counts the same, and so do both answers. data/questions.jsonl was never fitted to. What else was tried adds
+# nothing that holds on both: how much of the question the passages cover, words and names that none of them
+# has, further logits and cosines, scores of single sentences, whether the kind of answer wanted is there.
 WEIGHTS: dict[tuple[bool, bool], Weights] = {
-    (True, True): Weights(-0.545, 0.360, 1.441, -0.628, -0.994),
-    (True, False): Weights(0.195, 0.383, 0.0, -0.633, -0.985),
-    (False, True): Weights(-3.0, 0.0, 6.0, -0.5, -0.7),
+    (True, True): Weights(-1.543, relevance=0.270, similarity=4.584, closed=-1.065, amount=-1.201),
+    (True, False): Weights(0.640, relevance=0.353, closed=-1.092, amount=-1.138),
+    (False, True): Weights(-4.500, similarity=10.657, closed=-1.220, amount=-1.316),
 }
 
 
@@ -105,9 +112,12 @@ _AMOUNT = re.compile(
 
 def signals(question: str, hits: Sequence[Hit]) -> Signals:
     """The signals of a question and what was found for it."""
+    ranked = [hit for hit in hits if hit.relevance is not None]
+    best = max(ranked, key=lambda hit: hit.relevance or 0.0, default=None)
+    near = hits if best is None else [best]
     return Signals(
-        relevance=max((hit.relevance for hit in hits if hit.relevance is not None), default=None),
-        similarity=max((hit.similarity for hit in hits if hit.similarity is not None), default=None),
+        relevance=None if best is None else best.relevance,
+        similarity=max((hit.similarity for hit in near if hit.similarity is not None), default=None),
         closed=_CLOSED.search(question) is not None,
         amount=_AMOUNT.search(question) is not None,
     )

@@ -126,8 +126,9 @@ class Ledger:
             "SELECT COALESCE(SUM(usd), 0) FROM usage WHERE day = ? AND key = ?", (day, key)
         ).fetchone()
         (held,) = db.execute(
-            "SELECT COALESCE(SUM(usd), 0) FROM held WHERE day = ? AND key = ? AND answer != ?",
-            (day, key, without),
+            # Of any day: what was set aside before midnight is booked after it.
+            "SELECT COALESCE(SUM(usd), 0) FROM held WHERE key = ? AND answer != ?",
+            (key, without),
         ).fetchone()
         return float(spent) + float(held)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -85,9 +86,9 @@ class AskRequest(BaseModel):
 
     @model_validator(mode="after")
     def _asks_something(self) -> AskRequest:
-        for text in (self.question, *(message.content for message in self.messages)):
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError("the text holds half a character (a lone surrogate)")
+        _check_characters(self)
+        if not self.question and self.messages and len(self.messages[-1].content) > LONGEST_QUESTION:
+            raise ValueError(f"the question is longer than {LONGEST_QUESTION} characters")
         if self.messages and self.conversation_id:
             raise ValueError("give `messages` or `conversation_id`, not both")
         if not self.question and (not self.messages or self.messages[-1].role != "user"):
@@ -121,6 +122,19 @@ class SearchRequest(BaseModel):
     query: str = Field(min_length=1, max_length=LONGEST_QUESTION)
     limit: int = Field(default=10, ge=1, le=100)
     filters: Filters = Field(default_factory=Filters)
+
+    @model_validator(mode="after")
+    def _is_text(self) -> SearchRequest:
+        _check_characters(self)
+        return self
+
+
+def _check_characters(asked: BaseModel) -> None:
+    """Refuse lone surrogates anywhere: neither a store nor a reply can hold half a character."""
+    try:
+        json.dumps(asked.model_dump(mode="python"), ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half a character (a lone surrogate)") from None
 
 
 @router.post(

@@ -10,8 +10,7 @@ from pydantic import BaseModel
 
 from rag.api.deps import CallerDep, RuntimeDep, ServiceDep, check_write
 from rag.api.problems import responses
-from rag.errors import Forbidden
-from rag.keys import ANONYMOUS
+from rag.keys import ADMIN, ANONYMOUS
 from rag.usage import GROUPS, By, UsageRow
 
 router = APIRouter(prefix="/v1", tags=["usage"])
@@ -35,11 +34,9 @@ async def usage(
 ) -> Usage:
     """What was spent. The admin key sees every key's account; any other key sees its own alone."""
     only: str | None = caller.name
-    try:
+    if caller.name == ANONYMOUS:
         check_write(runtime.settings, request.headers)
+    if caller.name in (ANONYMOUS, ADMIN):
         only = None
-    except Forbidden:
-        if caller.name == ANONYMOUS:
-            raise
     rows = await service.ledger.sums(GROUPS if by is None else by, key=only, since=since, until=until)
     return Usage(usage=rows)

@@ -6,6 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/search-results
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -44,13 +45,20 @@ class ClaudeClient:
         self._sdk: AsyncAnthropic | None = None
 
     async def stream(
-        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float
+        self,
+        model: str,
+        asked: Prompt,
+        *,
+        max_tokens: int,
+        deadline: float,
+        on_left: Callable[[Spent], None] | None = None,
     ) -> AsyncGenerator[StreamEvent]:
         """Ask `model` and yield what comes; `Finished` comes last and only when the answer is whole.
 
         Closing the iterator closes the request, so a reader who leaves stops the spending. Within
         `deadline`, in seconds that Claude is waited for, an attempt that failed before anything of its answer
-        was yielded is made again where that may help. Each attempt that cost something yields one `Spent`.
+        was yielded is made again where that may help. Each attempt that cost something yields one `Spent`;
+        one that is left before its end tells `on_left`, since a closed iterator yields nothing more.
 
         Raises:
             ClaudeUnavailable: no connection, overload, silence or our own deadline; RateLimited and
@@ -60,7 +68,7 @@ class ClaudeClient:
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
         """
         body = request_body(self._prices, model, asked, max_tokens, self._settings.prompt_cache)
-        async with aclosing(self._persist(self._attempt, body, deadline)) as events:
+        async with aclosing(self._persist(self._attempt, body, deadline, on_left)) as events:
             async for event in events:
                 yield event
 
@@ -93,7 +101,7 @@ class ClaudeClient:
             keep=self._settings.prompt_cache,
         )
         text, reached_limit, spent = "", False, list[Spent]()
-        async with aclosing(self._persist(self._whole_attempt, body, deadline)) as events:
+        async with aclosing(self._persist(self._whole_attempt, body, deadline, on_spent)) as events:
             async for event in events:
                 match event:
                     case TextDelta(more):
@@ -120,13 +128,15 @@ class ClaudeClient:
         if self._sdk is not None:
             await self._sdk.close()
 
-    async def _persist(self, attempt: _Attempt, body: Body, deadline: float) -> AsyncGenerator[StreamEvent]:
+    async def _persist(
+        self, attempt: _Attempt, body: Body, deadline: float, on_left: _Told
+    ) -> AsyncGenerator[StreamEvent]:
         """Make attempts until one is whole, one fails for good, or a part of one has been yielded."""
         patience = Patience(deadline, self._settings.claude_timeout, self._backoff)
         shown = False
         while True:
             try:
-                async with aclosing(attempt(body, patience)) as events:
+                async with aclosing(attempt(body, patience, on_left)) as events:
                     async for event in events:
                         shown = shown or not isinstance(event, Spent)
                         yield event
@@ -136,10 +146,12 @@ class ClaudeClient:
             if shown or not await patience.pause(last):
                 raise last.error from last.__cause__
 
-    async def _whole_attempt(self, body: Body, patience: Patience) -> AsyncGenerator[StreamEvent]:
+    async def _whole_attempt(
+        self, body: Body, patience: Patience, on_left: _Told
+    ) -> AsyncGenerator[StreamEvent]:
         """One attempt of which nothing but its cost is yielded before all of it is there."""
         held: list[StreamEvent] = []
-        async with aclosing(self._attempt(body, patience)) as events:
+        async with aclosing(self._attempt(body, patience, on_left)) as events:
             async for event in events:
                 if isinstance(event, Spent):
                     yield event
@@ -148,7 +160,7 @@ class ClaudeClient:
         for event in held:
             yield event
 
-    async def _attempt(self, body: Body, patience: Patience) -> AsyncGenerator[StreamEvent]:
+    async def _attempt(self, body: Body, patience: Patience, on_left: _Told) -> AsyncGenerator[StreamEvent]:
         """One request; raises Failed after it has yielded what it cost."""
         tally = Tally()
         with self._breaker.attempt(body["model"]) as health:
@@ -162,6 +174,11 @@ class ClaudeClient:
                         if tally.alive:
                             health.alive()
                 tally.check()
+            except (GeneratorExit, asyncio.CancelledError):
+                # The reader has left. What was read and written until then is billed all the same.
+                if on_left and tally.usage.prompt_tokens:
+                    on_left(self._spent(body["model"], tally.usage))
+                raise
             except Exception as error:
                 failed = judged(error)
                 if failed is not None and failed.unavailable:
@@ -191,7 +208,8 @@ class ClaudeClient:
         return self._sdk
 
 
-_Attempt = Callable[[Body, Patience], AsyncGenerator[StreamEvent]]
+_Told = Callable[[Spent], None] | None
+_Attempt = Callable[[Body, Patience, _Told], AsyncGenerator[StreamEvent]]
 
 
 def _sum(spent: list[Spent]) -> Spent:

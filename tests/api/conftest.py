@@ -45,6 +45,8 @@ def services(
                 "ANTHROPIC_BASE_URL": _claude.url,
                 "RAG_READER_GROUPS": "hr, everyone",
                 "RAG_ADMIN_KEY": ADMIN_KEY,
+                # Each test enqueues replies of its own to the same few questions.
+                "RAG_CACHE_ANSWERS": "0",
             },
             wait=False,
         )

@@ -14,7 +14,7 @@ import pytest
 from rag.api.app import create_app
 from rag.errors import StoreUnavailable
 from rag.settings import Settings
-from tests.claude_server import ClaudeServer, CutConnection
+from tests.claude_server import ClaudeServer, Refusal
 
 from .conftest import MAX_FILE_MB
 from .library import HOW_LONG
@@ -122,10 +122,13 @@ def test_what_was_sent_is_not_repeated_in_the_problem(plain: httpx.Client) -> No
     assert "s3cret" not in plain.post("/v1/ask", json={"question": 1, "key": "s3cret"}).text
 
 
-def test_an_answer_that_was_cut_off_has_the_shape_too(answering: httpx.Client, claude: ClaudeServer) -> None:
-    claude.enqueue(CutConnection("They are kept"))
-    response = answering.post("/v1/ask", json={"question": HOW_LONG})
-    assert_problem(response, 502, "answer_cut_off")
+def test_a_value_that_claude_cannot_give_has_the_shape_too(
+    answering: httpx.Client, claude: ClaudeServer
+) -> None:
+    claude.enqueue(Refusal("I would rather not"))
+    schema = {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}
+    response = answering.post("/v1/ask", json={"question": HOW_LONG, "response_schema": schema})
+    assert_problem(response, 502, "answer_refused")
 
 
 def test_every_reply_carries_a_request_id_of_its_own(plain: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from rag.conversation_store import ConversationStore
 from rag.documents import Reader
 from rag.draft import NOT_FOUND
 from rag.errors import InvalidRequest, NotFound, OverBudget
+from rag.events import Delta
 from rag.keys import Caller
 from rag.retrieval import Retriever
 from rag.usage import Ledger
-from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Part, Text
+from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Part, Slow, Text
 from tests.fakes import OverlapReranker, WordEmbedder, parsed, put
 from tests.rag.conftest import Library
 
@@ -288,3 +290,15 @@ async def test_a_kept_answer_is_not_served_to_other_groups(desk: MakeDesk, claud
     other = await asking.answer(Asked("What is the vault of salary bands?"), ANNA)
     assert not other.receipt.cached
     assert "secret" not in other.text
+
+
+async def test_what_was_read_for_one_who_leaves_is_on_the_account(
+    desk: MakeDesk, claude: ClaudeServer, ledger: Ledger
+) -> None:
+    claude.enqueue(Slow(Text("One two three four five six"), delay_per_chunk=30))
+    async with aclosing(desk().stream(Asked(KEYS), ANNA)) as events:
+        async for event in events:
+            if isinstance(event, Delta):
+                break
+    (row,) = await ledger.sums([])
+    assert (row.requests, row.input_tokens + row.cache_write_tokens > 0, row.usd > 0) == (1, True, True)
