@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from rag.clarification import unclear
 from rag.documents import Hit
-from rag.sufficiency import Weights, assess, signals
+from rag.sufficiency import NONE_BELOW, Weights, assess, signals
 
 FOLDS = 10
 BUDGETS = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
@@ -18,6 +18,21 @@ BUDGETS = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
 RIDGE = 1.0
 """Strength of the penalty on standardised weights, where a corpus counts as CORPUS_WEIGHT questions."""
 CORPUS_WEIGHT = 400.0
+
+REFUSALS = """
+Precision: unanswerable among the refused, of answerable and unanswerable questions; in brackets of all
+questions, where the refusal of a partly answerable or an underspecified one counts as wrong.
+
+| set | rule | unanswerable | recall | precision | answerable refused |
+|---|---|---|---|---|---|"""
+CURVES = f"""
+Recall at a share of answerable questions refused. 'Shipped' are the weights in the code. 'Held out' are those
+of 10 folds by conversation, each fitted beside the other sets; 'corpus left out' the same with a fold for
+each corpus of the set; 'other sets' those of a fit without the set.
+
+| set | weights | AUC | {" | ".join(f"{share:.0%}" for share in BUDGETS)} | recall at precision 0.8 |
+|---|---|---|{"---|" * (len(BUDGETS) + 1)}"""
+JUDGED = ("ANSWERABLE", "UNANSWERABLE")
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Table = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -48,46 +63,47 @@ class Measured:
 
 def print_refusals(measured: Sequence[Measured], fitted: Sequence[str]) -> None:
     """What is refused by each rule, then the curve of the model's probability."""
-    rules: dict[str, Callable[[Measured], bool]] = {
-        "no sentence fits (peer)": lambda m: not m.quoted,
-        "verdict 'none'": lambda m: m.verdict == "none",
-        "either": lambda m: m.verdict == "none" or not m.quoted,
-        "verdict not 'enough'": lambda m: m.verdict != "enough",
-    }
-    print(
-        "Precision: unanswerable among the refused, of answerable and unanswerable questions; in brackets of"
-    )
-    print("all questions, where a refusal of a partly answerable or an underspecified one counts as wrong.\n")
-    print("| set | rule | unanswerable | recall | precision | answerable refused |")
-    print("|---|---|---|---|---|---|")
-    for name in dict.fromkeys(m.material for m in measured):
+    names = list(dict.fromkeys(m.material for m in measured))
+    print(REFUSALS)
+    for name in names:
         own = [m for m in measured if m.material == name]
-        for rule, refuses in rules.items():
-            print(f"| {name} | {rule} | {_refusal_cells(own, refuses)} |")
-    print("\nRecall at a share of answerable questions refused. 'Shipped' are the weights in the code. 'Held")
-    print(
-        "out' are those of 10 folds by conversation, each fitted beside the other sets; 'corpus left out' the"
-    )
-    print("same with a fold for each corpus of the set; 'other sets' those of a fit without the set.\n")
-    print(
-        "| set | weights | AUC | " + " | ".join(f"{b:.0%}" for b in BUDGETS) + " | recall at precision 0.8 |"
-    )
-    print("|---|---|---|" + "---|" * (len(BUDGETS) + 1))
-    for name in dict.fromkeys(m.material for m in measured):
+        for rule, refused in _rules(own, measured, fitted).items():
+            print(f"| {name} | {rule} | {_refusal_cells(own, refused)} |")
+    print(CURVES)
+    for name in names:
         own = _judged(measured, name)
         truth = _truth(own)
-        print(f"| {name} | shipped | {_curve(np.array([-m.probability for m in own]), truth)} |")
-        if name in fitted:
-            others = [_judged(measured, other) for other in fitted if other != name]
-            print(f"| {name} | held out | {_curve(_held_out(own, others, _conversations(own)), truth)} |")
-            if len(corpora := sorted({m.corpus for m in own})) > 1:
-                left_out = _held_out(
-                    own, others, [frozenset(m.group for m in own if m.corpus == c) for c in corpora]
-                )
-                print(f"| {name} | corpus left out | {_curve(left_out, truth)} |")
-            if others:
-                print(f"| {name} | other sets | {_curve(-_predict(_fit(others), own), truth)} |")
+        print(f"| {name} | shipped | {_curve(np.array([m.probability for m in own]), truth)} |")
+        if name not in fitted:
+            continue
+        others = [_judged(measured, other) for other in fitted if other != name]
+        print(f"| {name} | held out | {_curve(_held_out(own, others, _conversations(own)), truth)} |")
+        if len(corpora := sorted({m.corpus for m in own})) > 1:
+            folds = [frozenset(m.group for m in own if m.corpus == corpus) for corpus in corpora]
+            print(f"| {name} | corpus left out | {_curve(_held_out(own, others, folds), truth)} |")
+        if others:
+            print(f"| {name} | other sets | {_curve(_predict(_fit(others), own), truth)} |")
     print()
+
+
+def _rules(
+    own: Sequence[Measured], measured: Sequence[Measured], fitted: Sequence[str]
+) -> dict[str, list[bool]]:
+    """Whether each rule refuses each question."""
+    rules = {
+        "no sentence fits (peer)": [not m.quoted for m in own],
+        "verdict 'none'": [m.verdict == "none" for m in own],
+        "either": [m.verdict == "none" or not m.quoted for m in own],
+        "'none', or 'doubtful' and no sentence fits": [
+            m.verdict == "none" or (m.verdict == "doubtful" and not m.quoted) for m in own
+        ],
+        "verdict not 'enough'": [m.verdict != "enough" for m in own],
+    }
+    if own[0].material in fitted:
+        others = [_judged(measured, other) for other in fitted if other != own[0].material]
+        held_out = _held_out(own, others, _conversations(own))
+        rules["verdict 'none', held out"] = [bool(value < NONE_BELOW) for value in held_out]
+    return rules
 
 
 def print_clarifications(measured: Sequence[Measured]) -> None:
@@ -113,9 +129,9 @@ def print_fit(measured: Sequence[Measured], names: Sequence[str]) -> None:
         print(f"Weights({', '.join(f'{key}={value}' for key, value in rounded.items())})")
 
 
-def _refusal_cells(own: Sequence[Measured], refuses: Callable[[Measured], bool]) -> str:
+def _refusal_cells(own: Sequence[Measured], refuses: Sequence[bool]) -> str:
     total = Counter(m.label for m in own)
-    refused = Counter(m.label for m in own if refuses(m))
+    refused = Counter(m.label for m, refuse in zip(own, refuses, strict=True) if refuse)
     right, wrong, every = refused["UNANSWERABLE"], refused["ANSWERABLE"], sum(refused.values())
     precision = f"{right / max(1, right + wrong):.2f} ({right / max(1, every):.2f})"
     recall = right / max(1, total["UNANSWERABLE"])
@@ -123,8 +139,9 @@ def _refusal_cells(own: Sequence[Measured], refuses: Callable[[Measured], bool])
     return f"{total['UNANSWERABLE']} | {recall:.2f} | {precision} | {share}"
 
 
-def _curve(scores: Floats, truth: Floats) -> str:
-    """`scores` are higher for what is refused first."""
+def _curve(probabilities: Floats, truth: Floats) -> str:
+    """AUC, recall at each budget, and the recall that a precision of 0.8 allows."""
+    scores = -probabilities
     order = np.argsort(-scores, kind="stable")
     right = np.cumsum(truth[order])
     wrong = np.cumsum(1 - truth[order])
@@ -136,7 +153,7 @@ def _curve(scores: Floats, truth: Floats) -> str:
 
 
 def _judged(measured: Sequence[Measured], name: str) -> list[Measured]:
-    return [m for m in measured if m.material == name and m.label in ("ANSWERABLE", "UNANSWERABLE")]
+    return [m for m in measured if m.material == name and m.label in JUDGED]
 
 
 def _truth(own: Sequence[Measured]) -> Floats:
@@ -146,13 +163,13 @@ def _truth(own: Sequence[Measured]) -> Floats:
 def _held_out(
     own: Sequence[Measured], others: Sequence[Sequence[Measured]], folds: Iterable[frozenset[str]]
 ) -> Floats:
-    """Minus the probability of each question by a fit that has not seen its fold."""
-    scores = np.zeros(len(own))
+    """The probability of each question by a fit that has not seen its fold."""
+    found = np.zeros(len(own))
     for fold in folds:
-        seen = [m for m in own if m.group not in fold]
+        seen = [m for m in own if m.group not in fold and m.label in JUDGED]
         rows = [index for index, m in enumerate(own) if m.group in fold]
-        scores[rows] = -_predict(_fit([seen, *others]), [own[index] for index in rows])
-    return scores
+        found[rows] = _predict(_fit([seen, *others]), [own[index] for index in rows])
+    return found
 
 
 def _conversations(own: Sequence[Measured]) -> Iterator[frozenset[str]]:

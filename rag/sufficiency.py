@@ -42,9 +42,9 @@ class Weights:
 
 # Keyed by whether there is a logit, and a cosine. Printed by `bench.abstain --fit` from 382 questions of
 # MTRAG-UN (97 unanswerable, told by people) and 453 of XQuAD, each with its paragraph and without. Every
-# corpus counts the same, and so do both answers. data/questions.jsonl was never fitted to. What else was tried adds
-# nothing that holds on both: how much of the question the passages cover, words and names that none of them
-# has, further logits and cosines, scores of single sentences, whether the kind of answer wanted is there.
+# corpus counts the same, and so do both answers. data/questions.jsonl was never fitted to. What else was
+# tried adds nothing that holds on both: how much of the question is covered, words and names that no passage
+# has, further logits and cosines, scores of sentences, whether the kind of answer wanted is there.
 WEIGHTS: dict[tuple[bool, bool], Weights] = {
     (True, True): Weights(-1.543, relevance=0.270, similarity=4.584, closed=-1.065, amount=-1.201),
     (True, False): Weights(0.640, relevance=0.353, closed=-1.092, amount=-1.138),
