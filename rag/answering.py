@@ -18,7 +18,7 @@ from rag.documents import Answer, Hit, Route
 from rag.draft import Draft
 from rag.embedding import Embedder
 from rag.errors import AnswerError, CiteboxError, InvalidRequest, OverBudget
-from rag.events import AnswerEvent, Delta, Done, Question, Sources
+from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.extraction import fill_in
 from rag.extractive import Scorer, choose_quotes
 from rag.finding import Finder, Found
@@ -118,6 +118,9 @@ class Answerer:
             answer = entry.answer
             draft.route, draft.kind = answer.route, answer.receipt.route
             yield Sources(candidates.hits[: self._settings.context_chunks], answer.route)
+            for citation in answer.citations:
+                yield Cited(citation)
+            yield Delta(answer.text)
             yield Done(self._remembered.served(answer, draft.id, watch), entry.documents)
             return
         found = await self._finder.passages(question, candidates, watch)

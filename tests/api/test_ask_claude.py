@@ -182,10 +182,20 @@ def test_words_of_the_model_without_any_citation_are_withheld(
 def test_when_claude_finds_nothing_the_nearest_documents_are_named(
     answering: httpx.Client, claude: ClaudeServer
 ) -> None:
-    answer = ask(answering, NOT_IN_THE_LIBRARY)
+    answer = ask(answering, NOT_IN_THE_LIBRARY, mode="fast")
     assert len(claude.requests) == 1
     assert (answer["answered"], answer["notice"]) == (False, None)
     assert answer["nearest"]
+
+
+def test_what_the_passages_do_not_hold_costs_no_request(
+    answering: httpx.Client, claude: ClaudeServer
+) -> None:
+    answer = ask(answering, NOT_IN_THE_LIBRARY)
+    assert claude.requests == []
+    assert (answer["outcome"], answer["route"]["model"]) == ("not_found", "none")
+    assert answer["nearest"]
+    assert answer["receipt"]["usd"] == 0
 
 
 def test_an_answer_at_its_length_limit_says_so(answering: httpx.Client, claude: ClaudeServer) -> None:
@@ -229,10 +239,12 @@ def test_the_receipt_is_the_usage_at_the_prices_of_the_model(
     answer = ask(answering, question)
     body, receipt = sent(claude), answer["receipt"]
     model = MODELS[body["model"]]
-    assert receipt["input_tokens"] == prompt_tokens(body, model)
+    kept_tokens = receipt["cache_read_tokens"] + receipt["cache_write_tokens"]
+    assert receipt["input_tokens"] + kept_tokens == prompt_tokens(body, model)
     assert receipt["output_tokens"] >= tokens(words, model)
-    assert (receipt["cache_read_tokens"], receipt["cache_write_tokens"]) == (0, 0)
+    assert receipt["cache_write_tokens"] > 0
     per_input, per_output = DOLLARS_PER_MILLION[model.id]
-    spent = receipt["input_tokens"] * per_input + receipt["output_tokens"] * per_output
+    written = receipt["cache_write_tokens"] * per_input * 1.25
+    spent = receipt["input_tokens"] * per_input + written + receipt["output_tokens"] * per_output
     assert receipt["usd"] == pytest.approx(spent / 1_000_000, abs=1e-8)
     assert receipt["stages_ms"]["generate"] > 0
