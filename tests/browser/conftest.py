@@ -55,7 +55,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def service(data_dir: Path, claude_server: ClaudeServer) -> Iterator[LiveService]:
     """Answers by the Claude server; without the reranker, whose second of work the page does not show."""
-    env = {"ANTHROPIC_BASE_URL": claude_server.url, "ANTHROPIC_API_KEY": "test", "RAG_RERANK": "false"}
+    env = {
+        "ANTHROPIC_BASE_URL": claude_server.url,
+        "ANTHROPIC_API_KEY": "test",
+        "RAG_RERANK": "false",
+        # Each test enqueues replies of its own to the same few questions.
+        "RAG_CACHE_ANSWERS": "0",
+    }
     with LiveService(data_dir) as live:
         yield live.start(env)
 
