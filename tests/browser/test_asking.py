@@ -96,16 +96,43 @@ def test_without_a_key_sentences_are_quoted_and_the_page_says_so(page: Page, key
     expect(page.locator("#route")).to_contain_text("Quoted without a model")
 
 
-def test_an_answer_that_breaks_off_is_marked_as_incomplete_and_can_be_asked_again(
+def test_an_answer_that_breaks_off_is_replaced_by_quotes_and_the_page_says_why(
     page: Page, claude: ClaudeServer
 ) -> None:
-    claude.enqueue(MidStreamError("Backups are kept for "))
+    claude.enqueue(MidStreamError("Backups are kept for ever"))
+    ask_and_wait(page, BACKUPS)
+
+    expect(page.locator("#text")).to_contain_text(BACKUPS_QUOTE)
+    expect(page.locator("#text")).not_to_contain_text("for ever")
+    expect(page.locator("#answer")).to_contain_text("Claude stopped in the middle of the answer")
+    expect(page.locator("#route")).to_contain_text("Quoted without a model")
+
+
+def test_an_error_on_the_way_marks_the_answer_as_incomplete_and_it_can_be_asked_again(
+    context: BrowserContext,
+) -> None:
+    problem = {"title": "The service failed", "detail": "It broke.", "request_id": "4f2a"}
+    answered = (
+        'event: sources\ndata: {"hits": [], "route": {}}\n\nevent: delta\ndata: {"text": "Ninety"}\n\n'
+        f"event: error\ndata: {json.dumps(problem)}\n\n"
+    )
+    context.add_init_script(
+        f"""const real = fetch;
+        let failed = false;
+        window.fetch = (path, options) => {{
+          if (path !== 'v1/ask' || failed) return real(path, options);
+          failed = true;
+          return Promise.resolve(new Response({json.dumps(answered)}));
+        }};"""
+    )
+    page = context.new_page()
+    page.goto("/")
     ask(page, BACKUPS)
 
     see_state(page, "incomplete")
-    expect(page.locator("#text")).to_have_text("Backups are kept for")
+    expect(page.locator("#text")).to_have_text("Ninety")
     expect(page.locator("#problem-title")).to_contain_text("This answer is incomplete")
-    expect(page.locator("#problem-request")).to_contain_text("Request ")
+    expect(page.locator("#problem-request")).to_contain_text("Request 4f2a")
     expect(page.locator("#footer")).to_be_hidden()
 
     page.locator("#retry").click()
