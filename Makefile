@@ -10,7 +10,7 @@ CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
-	bench-routing bench-grounding bench-abstain bench-cache bench-retrieval
+	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -18,7 +18,7 @@ help:
 	@echo "make test          set up what the tests need and run them all"
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
-	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-retrieval"
+	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-followups, bench-retrieval"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -89,6 +89,10 @@ bench-abstain: setup models
 
 bench-cache: setup models
 	$(BIN)/python -m bench.cache
+
+bench-followups: setup models
+	@test -n "$(SET)" || { echo "name a folder of conversations: make bench-followups SET=FOLDER"; exit 2; }
+	$(BIN)/python -m bench.followups $(SET)
 
 bench-retrieval: setup models
 	$(BIN)/python -m bench.retrieval

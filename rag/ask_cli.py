@@ -63,6 +63,8 @@ def ask(
         raise typer.BadParameter("choose auto, fast or thorough", param_hint="--mode")
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    if review and schema:
+        raise typer.BadParameter("it checks sentences; --schema asks for a value", param_hint="--review")
     wanted = None if schema is None else _schema(schema)
 
     async def work() -> Answer:

@@ -190,7 +190,8 @@ def folded_as(text: str, fitted: Fitted, budget: int, tokens: Tokens) -> Checkpo
 
 def history(checkpoint: Checkpoint | None, recent: Sequence[Turn]) -> tuple[Turn, ...]:
     """The turns to send, oldest first; what the checkpoint says comes as a turn of the user's."""
-    plain = tuple(Turn(turn.role, turn.text) for turn in recent)
+    # A marker counts the citations of its own answer: in another one's prompt it points at nothing.
+    plain = tuple(Turn(turn.role, _unmarked(turn)) for turn in recent)
     return (Turn("user", _shown(checkpoint)), *plain) if checkpoint and checkpoint.text else plain
 
 
@@ -224,6 +225,10 @@ def _newest(turns: tuple[Turn, ...], room: float, tokens: Tokens) -> tuple[Turn,
         if total <= room and turns[len(turns) - length].role == "user"
     ]
     return turns[len(turns) - max(lengths) :] if lengths else ()
+
+
+def _unmarked(turn: Turn) -> str:
+    return _MARKER.sub("", turn.text) if turn.role == "assistant" else turn.text
 
 
 def _brief(turn: Turn) -> str:

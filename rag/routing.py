@@ -84,8 +84,9 @@ def ways(chosen: Plan, settings: Settings) -> Iterator[Plan]:
     yield chosen
     if chosen.kind != "synthesis":
         return
-    reason = "The document is too long for a lookup, so passages of it are read."
-    if not chosen.escalated:
+    if chosen.escalated:
+        reason = "The whole document is too long for a lookup or would pass the budget, so passages are read."
+    else:
         reason = "Whole documents would pass the budget, so the fast model answers from passages."
     yield replace(chosen, kind="lookup", route=Route(model=settings.fast_model, reason=reason))
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 from rag.bulk.state import Passage, Prepared, Stretch
 from rag.citable import Citable, of_evidence
-from rag.clarification import unclear
 from rag.documents import Chunk, Evidence, Filters, Hit, ParsedDocument, Reader, chunk_id_of
 from rag.errors import NotFound
 from rag.events import Question
 from rag.finding import Finder
+from rag.judging import Judge
 from rag.retrieval import Retriever, Stopwatch
-from rag.routing import Mode, Plan, after_retrieval, is_at_hand, plan, ways
+from rag.routing import Mode, Plan, plan, ways
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
-from rag.sufficiency import assess
-from rag.synthesis import Reading, names, read_documents
+from rag.synthesis import Reading, read_documents
 
 Versions = dict[str, str | None]
 """The live version of every document that the reader may see."""
@@ -46,7 +45,8 @@ class Shelf:
         question = Question(text, self.reader, mode, filters)
         finder = Finder(settings, self.store, self.files, self.retriever)
         found = await finder.passages(question, await finder.candidates(question, text, watch), watch)
-        chosen, back = await self._judged(plan(text, mode, settings), question, found.hits)
+        judge = Judge(settings, self.store)
+        chosen, back = await judge.judged(plan(text, mode, settings), question, text, found.hits)
         kept = Prepared(
             kind=chosen.kind,
             route=chosen.route,
@@ -72,17 +72,6 @@ class Shelf:
             passages = tuple(_kept(one) for one in given)
             told = {"kind": way.kind, "route": way.route, "notice": notice, "passages": passages}
             yield kept.model_copy(update=told), given
-
-    async def _judged(self, chosen: Plan, question: Question, hits: Sequence[Hit]) -> tuple[Plan, str | None]:
-        """The plan after a look at the evidence, and the question to ask back, if there is one."""
-        if chosen.intent.whole_documents or chosen.chosen_by_user or not hits:
-            return chosen, None
-        if self.settings.clarify and (back := unclear(question.text, hits)):
-            return chosen, back
-        judged = await asyncio.to_thread(assess, question.text, hits)
-        record = await self.store.visible_record(hits[0].document_id, self.reader)
-        at_hand = is_at_hand(hits, question.filters, record is not None and names(question.text, record))
-        return after_retrieval(chosen, judged, at_hand, self.settings), None
 
     async def _read(self, way: Plan, question: Question, hits: Sequence[Hit]) -> Reading:
         """As much of the documents as one request may hold: a batch cannot read in parts."""

@@ -39,6 +39,11 @@ PROBLEMS: dict[str, tuple[Parts, int, str]] = {
     "no body": (("POST", "/v1/ask", {}), 422, "invalid_request"),
     "no JSON": (raw("/v1/ask", b"{"), 422, "invalid_request"),
     "bytes that are no text": (raw("/v1/ask", b'{"question": "\xff"}'), 400, "bad_request"),
+    "a review of no prose": (
+        body("/v1/ask", question="How?", review=True, response_schema={"type": "object"}),
+        422,
+        "invalid_request",
+    ),
     "half a character": (raw("/v1/ask", rb'{"question": "\ud800 kept?"}'), 422, "invalid_request"),
     "half a character in a search": (raw("/v1/search", rb'{"query": "\udfff"}'), 422, "invalid_request"),
     "a form instead of JSON": (("POST", "/v1/ask", {"data": {"question": "How?"}}), 422, "invalid_request"),

@@ -104,6 +104,14 @@ def test_an_answer_longer_than_the_budget_is_folded_too() -> None:
     assert checkpoint == Checkpoint("Asked: Tell me all. Answered: It begins so.", 2)
 
 
+def test_markers_of_citations_are_not_sent_again_with_the_history() -> None:
+    turns = (Turn("user", "What is in [1]?"), Turn("assistant", "Ninety days [1][2]. Then it goes [3]."))
+    assert history(None, turns) == (
+        Turn("user", "What is in [1]?"),
+        Turn("assistant", "Ninety days. Then it goes."),
+    )
+
+
 def test_markers_of_citations_are_not_carried_into_a_checkpoint() -> None:
     turns = (Turn("user", "How long?"), Turn("assistant", "Ninety days [1][2]. Then it goes [3]."))
     checkpoint = fold_by_rule(Fitted(None, turns, ()), 200, words)
