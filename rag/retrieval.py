@@ -1,4 +1,4 @@
-"""Question -> a small set of passages: dense + BM25, fused by Qdrant, reranked, neighbours joined."""
+"""Question -> a small set of passages: dense + BM25, fused, reranked, neighbours joined."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from rag.settings import Settings
 from rag.sparse import encode_query, terms
 from rag.store import Store
 from rag.store.files import FileStore
-from rag.store.search import RRF_K
 
+RELEVANCE_WEIGHT = 0.02
+"""What one unit of the cross-encoder's logit adds to the fused score: 10 logits are a fifth of its range."""
 WINDOW_WORDS = 60
 WINDOW_STRIDE = 30
 
@@ -123,27 +124,28 @@ class Retriever:
         return evidence
 
     def _rerank(self, reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Hit]:
-        """Blend the fused rank with the cross-encoder's rank over the first candidates.
+        """Add the cross-encoder's score to the fused one over the first candidates.
 
-        The cross-encoder alone loses on technical text and wins on prose; the sum of reciprocal ranks
-        keeps most of the gain and little of the loss (docs/decisions.md).
+        By itself it loses on technical text and code and wins on prose; the sum gains on both, since a clear
+        lead of one outweighs a narrow one of the other (docs/benchmarks.md).
         """
         wanted = set(terms(query))
         rationed = list(hits[: self._settings.rerank_candidates])
         windows = [" > ".join(hit.headings[-1:]) + "\n" + best_window(hit.text, wanted) for hit in rationed]
-        scores = reranker.score(query, windows)
-        by_score = sorted(range(len(rationed)), key=lambda i: -scores[i])
-        place = {index: rank for rank, index in enumerate(by_score)}
-        blended = [
+        logits = reranker.score(query, windows)
+        least = min(logits)
+        scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
+        reranked = [
             hit.model_copy(
                 update={
-                    "score": _reciprocal(index) + _reciprocal(place.get(index, index)),
-                    "relevance": scores[index] if index < len(scores) else None,
+                    "score": hit.score / scale + RELEVANCE_WEIGHT * (logit - least),
+                    "relevance": logit,
                 }
             )
-            for index, hit in enumerate(hits)
+            for hit, logit in zip(rationed, logits, strict=True)
         ]
-        return sorted(blended, key=lambda hit: -hit.score)
+        rest = [hit.model_copy(update={"score": hit.score / scale}) for hit in hits[len(rationed) :]]
+        return sorted([*reranked, *rest], key=lambda hit: -hit.score)
 
     async def _with_neighbours(self, hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:
         wanted: dict[tuple[str, str], set[int]] = {}
@@ -183,10 +185,6 @@ def best_window(text: str, wanted: set[str]) -> str:
         if held > most:
             best, most = span, held
     return text[slice(*best)]
-
-
-def _reciprocal(rank: int) -> float:
-    return 1.0 / (RRF_K + rank + 1)
 
 
 def _alone(hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:

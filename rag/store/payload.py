@@ -65,14 +65,14 @@ def chunk_of(point: models.Record) -> Chunk:
     return Chunk(chunk_id=str(point.id), **_chunk_fields(point.payload))
 
 
-def hit_of(point: models.ScoredPoint, similarity: float | None) -> Hit:
+def hit_of(point: models.ScoredPoint, score: float, similarity: float | None) -> Hit:
     payload = point.payload or {}
     fields = _chunk_fields(payload)
     return Hit(
         chunk_id=str(point.id),
         uri=_field(payload, "uri"),
         title=_field(payload, "title"),
-        score=point.score,
+        score=score,
         similarity=similarity,
         **fields,
     )

@@ -1,25 +1,36 @@
-"""The hybrid query: dense and BM25 fused in Qdrant, only live versions, only what the reader may see."""
+"""The hybrid query: dense and BM25, fused by score; only live versions, only what the reader may see."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from qdrant_client import AsyncQdrantClient, models
 
 from rag.documents import DocumentRecord, Hit, Reader, SparseVector, is_document_id
+from rag.fusion import fuse
 from rag.store.connection import Connection
 from rag.store.filters import pinned
 from rag.store.payload import BM25, DENSE, hit_of, record_of, version_in
 from rag.store.schema import Names
 
-RRF_K = 60
-"""The constant of reciprocal rank fusion, as in Cormack, Clarke and Buettcher, SIGIR 2009."""
-
 REPEATS = 8
 """How often a query is repeated because a version that it met was not the live one. Once is the rule while a
 document is being replaced; more is needed only where its versions follow one another within milliseconds.
 """
+
+Scores = Mapping[str, float]
+"""By the id of the chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One way to search: by which vector, and for what."""
+
+    using: str
+    query: Any
 
 
 async def search(
@@ -35,20 +46,22 @@ async def search(
 ) -> list[Hit]:
     """The best `limit` live chunks that pass `allowed`, best first, ties by document and position.
 
-    All candidates are fetched, not only `limit` of them: a dead version must not take the place of a live
-    chunk among the candidates either, and equal scores come from Qdrant in any order.
+    Each stage finds its own `candidates`; then all of them get the scores of both stages, which are fused.
+    All are fetched, not only `limit` of them: a dead version must not take the place of a live chunk among
+    the candidates either, and equal scores come from Qdrant in any order.
     """
-    stages = _stages(dense, sparse, candidates)
+    stages = _stages(dense, sparse)
     if not stages:
         return []
     pins: dict[str, str | None] = {}
     for _ in range(REPEATS + 1):
-        request = _request(stages, pinned(allowed, pins))
-        found = (await connection.call(lambda c, r=request: _query(c, names, r))).points  # type: ignore[misc]
-        met = {version_in(point.payload) for point in found}
-        records, similarities = await asyncio.gather(
+        requests = [_request(stage, pinned(allowed, pins), candidates) for stage in stages]
+        replies = await connection.call(lambda c, r=requests: _query(c, names, r))  # type: ignore[misc]
+        found = {str(point.id): point for reply in replies for point in reply}
+        met = {version_in(point.payload) for point in found.values()}
+        records, scores = await asyncio.gather(
             live_records(connection, names, {document_id for document_id, _ in met} | pins.keys()),
-            _similarities(connection, names, found, dense, fused=len(stages) > 1),
+            _completed(connection, names, stages, replies),
         )
         # The records are read after the query, so a version that they name had been written before, and a
         # query that is pinned to it finds it whole. A pin may be out of date by now: it is judged as well.
@@ -56,8 +69,8 @@ async def search(
         if not wrong:
             break
         pins |= {document_id: _live(records.get(document_id), reader) for document_id, _ in wrong}
-    living = [point for point in found if version_in(point.payload) not in wrong]
-    hits = [hit_of(point, similarities.get(str(point.id))) for point in living]
+    living = {id: point for id, point in found.items() if version_in(point.payload) not in wrong}
+    hits = _hits(living, scores)
     hits.sort(key=lambda hit: (-hit.score, hit.document_id, hit.position))
     return hits[:limit]
 
@@ -83,59 +96,69 @@ def _live(record: DocumentRecord | None, reader: Reader) -> str | None:
     return record.version if record is not None and may_read(record, reader) else None
 
 
-def _stages(
-    dense: Sequence[float] | None, sparse: SparseVector | None, candidates: int
-) -> list[models.Prefetch]:
+def _stages(dense: Sequence[float] | None, sparse: SparseVector | None) -> list[_Stage]:
     stages = []
     if dense is not None:
-        stages.append(models.Prefetch(query=list(dense), using=DENSE, limit=candidates))
+        stages.append(_Stage(DENSE, list(dense)))
     if sparse is not None and sparse.indices:
         words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-        stages.append(models.Prefetch(query=words, using=BM25, limit=candidates))
+        stages.append(_Stage(BM25, words))
     return stages
 
 
-def _request(stages: list[models.Prefetch], allowed: models.Filter) -> models.QueryRequest:
-    if len(stages) == 1:
-        stage = stages[0]
-        return models.QueryRequest(
-            query=stage.query, using=stage.using, filter=allowed, limit=stage.limit, with_payload=True
-        )
+def _request(stage: _Stage, allowed: models.Filter, limit: int) -> models.QueryRequest:
     return models.QueryRequest(
-        prefetch=[stage.model_copy(update={"filter": allowed}) for stage in stages],
-        query=models.RrfQuery(rrf=models.Rrf(k=RRF_K)),
-        limit=sum(stage.limit or 0 for stage in stages),
-        with_payload=True,
+        query=stage.query, using=stage.using, filter=allowed, limit=limit, with_payload=True
     )
 
 
 async def _query(
-    client: AsyncQdrantClient, names: Names, request: models.QueryRequest
-) -> models.QueryResponse:
-    return (await client.query_batch_points(names.chunks, [request]))[0]
+    client: AsyncQdrantClient, names: Names, requests: list[models.QueryRequest]
+) -> list[list[models.ScoredPoint]]:
+    return [reply.points for reply in await client.query_batch_points(names.chunks, requests)]
 
 
-async def _similarities(
+async def _completed(
     connection: Connection,
     names: Names,
-    found: list[models.ScoredPoint],
-    dense: Sequence[float] | None,
-    *,
-    fused: bool,
-) -> dict[str, float]:
-    """The cosine of the question and each of these points, by id, also for those found by words alone."""
-    if dense is None or not found:
-        return {}
-    if not fused:
-        return {str(point.id): point.score for point in found}
-    ids: list[models.ExtendedPointId] = [point.id for point in found]
-    request = models.QueryRequest(
-        query=list(dense),
-        using=DENSE,
-        filter=models.Filter(must=[models.HasIdCondition(has_id=ids)]),
-        params=models.SearchParams(exact=True),
+    stages: Sequence[_Stage],
+    replies: Sequence[Sequence[models.ScoredPoint]],
+) -> dict[str, Scores]:
+    """By vector, the score of every chunk found, also of those that only the other stage found.
+
+    A chunk that shares no word with the question has no BM25 score.
+    """
+    scores = {
+        stage.using: {str(point.id): point.score for point in reply}
+        for stage, reply in zip(stages, replies, strict=True)
+    }
+    everything = {id for known in scores.values() for id in known}
+    lacking = [(stage, sorted(everything - scores[stage.using].keys())) for stage in stages]
+    lacking = [(stage, ids) for stage, ids in lacking if ids]
+    if lacking:
+        requests = [_exactly(stage, ids) for stage, ids in lacking]
+        for (stage, _), reply in zip(
+            lacking, await connection.call(lambda c: _query(c, names, requests)), strict=True
+        ):
+            scores[stage.using] |= {str(point.id): point.score for point in reply}
+    return dict(scores)
+
+
+def _exactly(stage: _Stage, ids: Sequence[str]) -> models.QueryRequest:
+    """The scores of these chunks alone."""
+    return models.QueryRequest(
+        query=stage.query,
+        using=stage.using,
+        filter=models.Filter(must=[models.HasIdCondition(has_id=[*ids])]),
+        params=models.SearchParams(exact=True) if stage.using == DENSE else None,
         limit=len(ids),
         with_payload=False,
     )
-    scored = (await connection.call(lambda c: _query(c, names, request))).points
-    return {str(point.id): point.score for point in scored}
+
+
+def _hits(living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores]) -> list[Hit]:
+    """The chunks with their scores: fused, or as they are where there is one stage alone."""
+    kept = {using: {id: known[id] for id in living if id in known} for using, known in scores.items()}
+    cosines = kept.get(DENSE, {})
+    final = fuse(cosines, kept[BM25]) if len(kept) > 1 else next(iter(kept.values()))
+    return [hit_of(point, final[id], cosines.get(id)) for id, point in living.items()]

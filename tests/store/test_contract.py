@@ -9,6 +9,7 @@ import pytest
 
 from rag.documents import DocumentRecord, Filters, Reader
 from rag.errors import IndexMismatch, StoreError, StoreUnavailable
+from rag.fusion import LEXICAL_WEIGHT
 from rag.settings import Settings
 from rag.store import Store, open_store
 from rag.store import store as store_module
@@ -255,7 +256,7 @@ async def test_similarity_is_the_cosine_also_of_a_passage_found_by_words_alone(s
         *(chunk_of(record, i, angle=0.1 * i, words=(1,)) for i in range(3)),
         chunk_of(record, 9, angle=1.2, words=(5,)),
     )
-    hits = await ask(store, angle=0.0, words=(5,), limit=3, candidates=3)
+    hits = await ask(store, angle=0.0, words=(5,), limit=4, candidates=3)
     cosines = {
         hit.position: hit.similarity for hit in await ask(store, angle=0.0, words=(5,), candidates=3, limit=1)
     }
@@ -264,6 +265,17 @@ async def test_similarity_is_the_cosine_also_of_a_passage_found_by_words_alone(s
         angle = 1.2 if hit.position == 9 else 0.1 * hit.position
         assert hit.similarity == pytest.approx(math.cos(angle), abs=1e-4)
     assert 9 in {hit.position for hit in hits}
+
+
+async def test_a_chunk_has_both_scores_whichever_search_found_it(store: Store) -> None:
+    record = record_of("a.txt")
+    near, said = chunk_of(record, 0, angle=0.0, words=(1,)), chunk_of(record, 1, angle=1.5, words=(1, 2, 3))
+    between = [chunk_of(record, i, angle=0.5, words=(1, 2)) for i in range(2, 9)]
+    await add(store, record, near, said, *between)
+    (first, _) = await ask(store, angle=0.0, words=(1, 2, 3), candidates=2, limit=2)
+    # Words did not find the nearest chunk, but it has one: that is more than meaning alone would give.
+    assert first.position == 0
+    assert 1 - LEXICAL_WEIGHT < first.score < 1
 
 
 async def test_search_by_meaning_alone_scores_by_cosine(store: Store) -> None:

@@ -1,0 +1,30 @@
+"""Dense and lexical scores -> one score for each candidate, a convex combination.
+
+Scores keep what ranks throw away: how much nearer the best passage is than the next. Bruch, Gai and Ingber,
+An Analysis of Fusion Functions for Hybrid Retrieval (2023); measured against reciprocal rank fusion in
+docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LEXICAL_WEIGHT = 0.35
+"""Share of BM25; the rest is the cosine's. 0.3 to 0.4 is best on prose, conversations and code alike."""
+
+
+def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> dict[str, float]:
+    """The fused score, from 0 to 1, of every candidate that has a score in either.
+
+    Cosines are spread over 0 to 1 between the least and the best of these candidates, since embedding models
+    differ in the range they use; BM25 has a true zero and is divided by its best. A candidate without one of
+    the scores counts as the least in it.
+    """
+    least, best = min(dense.values(), default=0.0), max(dense.values(), default=0.0)
+    most = max(lexical.values(), default=0.0)
+    fused = {}
+    for candidate in dense.keys() | lexical.keys():
+        near = (dense.get(candidate, least) - least) / (best - least) if best > least else 0.0
+        said = lexical.get(candidate, 0.0) / most if most > 0 else 0.0
+        fused[candidate] = (1 - LEXICAL_WEIGHT) * near + LEXICAL_WEIGHT * said
+    return fused
