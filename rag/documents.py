@@ -366,3 +366,4 @@ class Answer(_Wire):
 class SearchResult(_Wire):
     hits: tuple[Hit, ...]
     stages_ms: dict[str, float]
+    notice: str | None = Field(default=None, description="What the reader should know, such as a cut.")

@@ -20,6 +20,7 @@ class Found:
 
     hits: tuple[Hit, ...] = ()
     passages: tuple[Evidence, ...] = ()
+    notice: str | None = None
 
 
 class Finder:
@@ -38,14 +39,14 @@ class Finder:
     async def passages(self, question: Question, found: Candidates, watch: Stopwatch) -> Found:
         """The best of the candidates; searched once more when a document was replaced in between."""
         for last in (False, True):
-            hits = await self._retriever.rank(found, self._limit, watch)
-            passages = await self._retriever.evidence(hits, watch)
+            ranked = await self._retriever.rank(found, self._limit, watch)
+            passages = await self._retriever.evidence(ranked.hits, watch)
             held = {chunk.chunk_id for passage in passages for chunk in passage.chunks}
-            if last or all(hit.chunk_id in held for hit in hits):
+            if last or all(hit.chunk_id in held for hit in ranked.hits):
                 break
             found = await self.candidates(question, found.query, watch)
         carried = await self._carried(question, held)
-        return Found(hits, (*passages, *carried))
+        return Found(ranked.hits, (*passages, *carried), ranked.notice)
 
     async def _carried(self, question: Question, held: set[str]) -> Sequence[Evidence]:
         """What earlier answers cited, read again under the reader's rights and filters of now."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LEXICAL_WEIGHT = 0.35
-"""Share of BM25; the rest is the cosine's. 0.3 to 0.4 is best on prose, conversations and code alike."""
+LEXICAL_WEIGHT = 0.4
+"""Share of BM25; the rest is the cosine's. Less suits code, more suits prose (docs/benchmarks.md)."""
 
 
 def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> dict[str, float]:

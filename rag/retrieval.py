@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +11,12 @@ from dataclasses import dataclass, field
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult
 from rag.embedding import Embedder
 from rag.errors import NotFound
+from rag.rationing import Reranked, rerank
 from rag.reranking import Reranker
 from rag.settings import Settings
-from rag.sparse import encode_query, terms
+from rag.sparse import encode_query
 from rag.store import Store
 from rag.store.files import FileStore
-
-RELEVANCE_WEIGHT = 0.02
-"""What one unit of the cross-encoder's logit adds to the fused score: 10 logits are a fifth of its range."""
-WINDOW_WORDS = 60
-WINDOW_STRIDE = 30
-
-_WORD = re.compile(r"\S+")
 
 
 @dataclass(slots=True)
@@ -74,8 +67,8 @@ class Retriever:
         """The best chunks for `query` that `reader` may see, best first, at most `limit`."""
         watch = watch or Stopwatch()
         found = await self.candidates(query, reader, filters, limit, watch)
-        hits = await self.rank(found, limit, watch)
-        return SearchResult(hits=tuple(hits), stages_ms=watch.stages_ms)
+        ranked = await self.rank(found, limit, watch)
+        return SearchResult(hits=ranked.hits, stages_ms=watch.stages_ms, notice=ranked.notice)
 
     async def candidates(
         self, query: str, reader: Reader, filters: Filters, limit: int, watch: Stopwatch
@@ -102,13 +95,21 @@ class Retriever:
             )
         return Candidates(query, dense, tuple(hits))
 
-    async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> tuple[Hit, ...]:
+    async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> Reranked:
         """The candidates reranked, at most `limit`."""
-        hits: Sequence[Hit] = found.hits
-        if self._reranker and hits:
-            with watch.stage("rerank"):
-                hits = await asyncio.to_thread(self._rerank, self._reranker, found.query, hits)
-        return tuple(hits[:limit])
+        settings = self._settings
+        if not self._reranker or not found.hits:
+            return Reranked(found.hits[:limit])
+        with watch.stage("rerank"):
+            ranked = await asyncio.to_thread(
+                rerank,
+                self._reranker,
+                found.query,
+                found.hits,
+                settings.rerank_candidates,
+                settings.rerank_budget_ms,
+            )
+        return Reranked(ranked.hits[:limit], ranked.notice)
 
     async def evidence(self, hits: Sequence[Hit], watch: Stopwatch) -> list[Evidence]:
         """The hits with their neighbours joined, ranges that meet made one, in the order of the hits."""
@@ -122,30 +123,6 @@ class Retriever:
                     continue
                 evidence.append(Evidence(hit.uri, hit.title, tuple(chunks), parsed))
         return evidence
-
-    def _rerank(self, reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Hit]:
-        """Add the cross-encoder's score to the fused one over the first candidates.
-
-        By itself it loses on technical text and code and wins on prose; the sum gains on both, since a clear
-        lead of one outweighs a narrow one of the other (docs/benchmarks.md).
-        """
-        wanted = set(terms(query))
-        rationed = list(hits[: self._settings.rerank_candidates])
-        windows = [" > ".join(hit.headings[-1:]) + "\n" + best_window(hit.text, wanted) for hit in rationed]
-        logits = reranker.score(query, windows)
-        least = min(logits)
-        scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
-        reranked = [
-            hit.model_copy(
-                update={
-                    "score": hit.score / scale + RELEVANCE_WEIGHT * (logit - least),
-                    "relevance": logit,
-                }
-            )
-            for hit, logit in zip(rationed, logits, strict=True)
-        ]
-        rest = [hit.model_copy(update={"score": hit.score / scale}) for hit in hits[len(rationed) :]]
-        return sorted([*reranked, *rest], key=lambda hit: -hit.score)
 
     async def _with_neighbours(self, hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:
         wanted: dict[tuple[str, str], set[int]] = {}
@@ -167,24 +144,6 @@ class Retriever:
                     taken |= ids
                     groups.append((hit, run))
         return groups
-
-
-def best_window(text: str, wanted: set[str]) -> str:
-    """The stretch of about WINDOW_WORDS words that holds most of the wanted terms; earliest on a tie.
-
-    A cross-encoder's cost grows with length, and the sentence that answers lies in one such stretch.
-    """
-    words = [match.span() for match in _WORD.finditer(text)]
-    if len(words) <= WINDOW_WORDS:
-        return text
-    best, most = (0, len(text)), -1
-    for first in range(0, len(words) - WINDOW_WORDS + WINDOW_STRIDE, WINDOW_STRIDE):
-        last = min(first + WINDOW_WORDS, len(words)) - 1
-        span = (words[max(0, last - WINDOW_WORDS + 1)][0], words[last][1])
-        held = len(wanted & set(terms(text[slice(*span)])))
-        if held > most:
-            best, most = span, held
-    return text[slice(*best)]
 
 
 def _alone(hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:

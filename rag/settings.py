@@ -95,7 +95,12 @@ class Settings(BaseSettings):
     rerank: bool = Field(default=True, description="Rerank the best candidates by the cross-encoder.")
     neighbours: bool = Field(default=True, description="Join each passage with its neighbour chunks.")
     candidates: int = Field(default=50, ge=1, le=1000, description="Chunks taken from each search.")
-    rerank_candidates: int = Field(default=10, ge=1, le=200, description="Chunks the reranker scores.")
+    rerank_candidates: int = Field(
+        default=10, ge=1, le=200, description="Most chunks the reranker scores; clear cases need fewer."
+    )
+    rerank_budget_ms: float | None = Field(
+        default=None, gt=0, description="Milliseconds after which reranking stops where it is."
+    )
     context_chunks: int = Field(default=6, ge=1, le=50, description="Passages an answer may rest on.")
 
     # Answers
@@ -127,7 +132,7 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Seconds that a fast answer may take, retries included."
     )
     synthesis_deadline: float = Field(
-        default=300.0, gt=0, description="Seconds that a synthesis may take, retries included."
+        default=300.0, gt=0, description="Seconds that a synthesis or a review may take, retries included."
     )
     prompt_cache: Literal["5m", "1h", "off"] = Field(
         default="5m", description="How long Claude keeps the stable part of a prompt."

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from rag.documents import Filters, Reader
+from rag.rationing import WINDOW_WORDS, best_window
 from rag.reranking import Reranker
-from rag.retrieval import WINDOW_WORDS, Retriever, Stopwatch, best_window
+from rag.retrieval import Retriever, Stopwatch
 from rag.sparse import terms
 from tests.fakes import OverlapReranker, WordEmbedder
 from tests.rag.conftest import Library
