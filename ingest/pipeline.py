@@ -206,9 +206,12 @@ class Pipeline:
     async def _write(self, record: DocumentRecord, chunks: list[Chunk], on_chunks: OnChunks) -> None:
         embedder = self._embedder()
         batch = self._settings.embedding_batch
+        # Texts of like length share a batch, so that little of it is padding; the longest first, so that a
+        # batch that is too large for the memory fails at once.
+        ordered = sorted(chunks, key=lambda chunk: -len(chunk.text))
         on_chunks(0, len(chunks))
         for first in range(0, len(chunks), batch):
-            part = chunks[first : first + batch]
+            part = ordered[first : first + batch]
             texts = [searchable_text(record.title, chunk) for chunk in part]
             vectors = await asyncio.to_thread(embedder.embed_passages, texts)
             indexed = [

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rag.errors import ModelUnavailable
 from rag.models import installed_path, is_built_in
+from rag.precision import has_bfloat16, keep_memory, use_bfloat16
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ def load_embedder(settings: Settings) -> Embedder:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
+    keep_memory()
     try:
         model = SentenceTransformer(location, device="cpu")
+        if settings.bfloat16 and has_bfloat16():
+            use_bfloat16(model)
     except Exception as error:  # the libraries raise anything from OSError to KeyError
         raise ModelUnavailable(
             f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     )
     embedding_batch: int = Field(default=32, ge=1, le=1024, description="Chunks per embedding batch.")
 
+    bfloat16: bool = Field(
+        default=True, description="Embed in bfloat16 where the processor has it and vectors stay the same."
+    )
+
     # Ingest
     max_file_mb: int = Field(default=200, ge=1, description="Files larger than this are refused (MB).")
     chunk_tokens: int = Field(
