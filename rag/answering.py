@@ -7,42 +7,40 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
 from rag.checking import Checking
-from rag.clarification import unclear
 from rag.claude import ClaudeClient
-from rag.documents import Answer, Hit, Route
+from rag.deadline import Deadline
+from rag.documents import Answer, Route
 from rag.draft import Draft
 from rag.embedding import Embedder
-from rag.errors import AnswerError, CiteboxError, InvalidRequest, OverBudget
+from rag.errors import AnswerError, InvalidRequest, OverBudget
 from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.extraction import fill_in
 from rag.extractive import Scorer, choose_quotes
 from rag.finding import Finder, Found
 from rag.generation import shown_as
+from rag.judging import Judge
 from rag.remembering import Remembered
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
 from rag.rewriting import rewrite
-from rag.routing import EXTRACTIVE, NO_MODEL, Plan, after_retrieval, is_at_hand, plan, ways
+from rag.routing import EXTRACTIVE, NO_MODEL, Plan, plan, ways
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
 from rag.structured_schema import response_schema
-from rag.sufficiency import assess
 from rag.support import SupportChecker
-from rag.synthesis import names
 from rag.writing import Work, Writer
 
 log = logging.getLogger(__name__)
 
-
-REWRITE_PROMPT_TOKENS = 4000
-REWRITE_REPLY_TOKENS = 250
-"""What making a follow-up stand alone may cost at most, for the budget."""
+REWRITING_SHARE = 1 / 3
+"""Of the time that is left: what making a follow-up stand alone may use up."""
+NO_BUDGET = "The budget allows no model, so sentences are quoted."
 
 
 class Answerer:
@@ -65,6 +63,7 @@ class Answerer:
         self._writer = Writer(settings, store, files, claude)
         # The cross-encoder adds nothing to this check and triples its time (docs/benchmarks.md).
         self._checking = Checking(settings, SupportChecker(None, embedder), claude)
+        self._judge = Judge(settings, store)
         self._remembered = Remembered(settings, store)
         self._scorer = Scorer.of(reranker, embedder)
 
@@ -80,7 +79,8 @@ class Answerer:
         """The answer as it comes into being; `Done` comes last.
 
         Closing the iterator stops the work and the request to Claude; what was spent stays on the account.
-        Where Claude fails, the answer becomes an extractive one, with a notice that says why.
+        Where Claude fails, or going on would pass the budget, the answer becomes an extractive one, with a
+        notice that says why. All of it has one deadline, which stands still while the caller has an event.
 
         Raises:
             OverBudget: it may cost more than may be spent, and there is no cheaper way or none is wanted.
@@ -88,13 +88,23 @@ class Answerer:
             AnswerError: Claude failed to fill in a schema.
         """
         watch = Stopwatch()
-        draft = Draft(Route(model=EXTRACTIVE, reason=""), (), watch.stages_ms)
+        draft = Draft(
+            Route(model=EXTRACTIVE, reason=""),
+            (),
+            watch.stages_ms,
+            purse=question.purse,
+            ends=Deadline(self._settings.answer_deadline),
+        )
+        answered_by = None
         try:
             async with aclosing(self._stream(question, draft, watch)) as events:
                 async for event in events:
-                    yield event
+                    if isinstance(event, Done):
+                        answered_by = event.answer.receipt.model
+                    with draft.ends.stopped():
+                        yield event
         finally:
-            await asyncio.shield(_settle(question, draft))
+            await draft.purse.settle(answered_by)
 
     async def _stream(
         self, question: Question, draft: Draft, watch: Stopwatch
@@ -125,7 +135,7 @@ class Answerer:
             return
         found = await self._finder.passages(question, candidates, watch)
         draft.hits = found.hits
-        chosen, back = await self._judged(chosen, question, asked, found)
+        chosen, back = await self._judge.judged(chosen, question, asked, found.hits)
         draft.kind, draft.route = chosen.kind, chosen.route
         if back or not found.passages or chosen.route.model == NO_MODEL:
             yield Sources(found.hits, chosen.route)
@@ -150,48 +160,18 @@ class Answerer:
         """The question as it would be asked without what was said before."""
         if not question.history:
             return question.text
-        claude = self._claude if self._settings.claude_configured else None
-        model = self._settings.fast_model
-        if claude is not None:
-            try:
-                await question.purse.hold(claude.estimate(model, REWRITE_PROMPT_TOKENS, REWRITE_REPLY_TOKENS))
-            except OverBudget:
-                claude = None
         with watch.stage("rewrite"):
             done = await rewrite(
-                claude,
-                model,
+                self._claude if self._settings.claude_configured else None,
+                self._settings.fast_model,
                 question.text,
                 question.history,
-                deadline=self._settings.answer_deadline / 3,
+                deadline=draft.ends.left * REWRITING_SHARE,
+                payer=draft.purse,
             )
-        for spent in done.spent:
-            draft.account(model, spent.usage, spent.usd)
         if done.by != "none":
             draft.question = done.question
         return done.question
-
-    async def _judged(
-        self, chosen: Plan, question: Question, asked: str, found: Found
-    ) -> tuple[Plan, str | None]:
-        """The plan after a look at the evidence, and the question to ask back, if there is one."""
-        settings = self._settings
-        if chosen.intent.whole_documents or chosen.chosen_by_user or not found.hits:
-            return chosen, None
-        if settings.clarify and question.schema is None:
-            earlier = [turn.text for turn in question.history]
-            back = unclear(asked, found.hits, earlier)
-            if back:
-                return chosen, back
-        if question.carried:  # the proof may be in what was cited before, which is not scored
-            return chosen, None
-        judged = await asyncio.to_thread(assess, asked, found.hits)
-        at_hand = judged.verdict == "doubtful" and await self._is_at_hand(question, asked, found.hits)
-        return after_retrieval(chosen, judged, at_hand, settings), None
-
-    async def _is_at_hand(self, question: Question, asked: str, hits: Sequence[Hit]) -> bool:
-        record = await self._store.visible_record(hits[0].document_id, question.reader)
-        return is_at_hand(hits, question.filters, record is not None and names(asked, record))
 
     async def _by_claude(
         self, chosen: Plan, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch
@@ -202,9 +182,8 @@ class Answerer:
             prepared = await self._writer.prepare(way, question, asked, found.passages, draft, watch)
             if prepared.too_long:
                 continue
-            spent = draft.receipt().usd
             try:
-                await question.purse.hold(None if prepared.cost is None else prepared.cost + spent)
+                await draft.purse.hold(prepared.cost)
             except OverBudget as error:
                 if self._settings.over_budget == "refuse":
                     raise
@@ -219,12 +198,12 @@ class Answerer:
             draft.add_notice(f"Over budget: {over.detail}.")
         if work is None:
             draft.kind = "extractive"
-            draft.route = Route(
-                model=EXTRACTIVE, reason="The budget allows no model, so sentences are quoted."
-            )
+            draft.route = Route(model=EXTRACTIVE, reason=NO_BUDGET)
             writing = self._extract(question, asked, found, draft, watch)
         else:
             draft.documents, draft.chunks_sent = work.documents, work.chunks
+            if work.task.kind == "synthesis":
+                draft.ends.allow(self._settings.synthesis_deadline)
             if work.notice:
                 draft.add_notice(work.notice)
             writing = self._write(work, question, asked, found, draft, watch)
@@ -250,9 +229,15 @@ class Answerer:
             async with aclosing(self._writer.write(work, question, asked, draft, watch)) as events:
                 async for event in events:
                     yield event
-        except AnswerError as error:
-            log.warning("answered without Claude: %s", error)
-            draft.fall_back(error)
+        except (AnswerError, OverBudget) as error:
+            if isinstance(error, AnswerError):
+                log.warning("answered without Claude: %s", error)
+                notice = f"{error.detail[:1].upper()}{error.detail[1:]}."
+                draft.fall_back("Claude gave no whole answer, so sentences are quoted.", notice)
+            elif self._settings.over_budget == "refuse":
+                raise
+            else:
+                draft.fall_back(NO_BUDGET, f"Over budget: {error.detail}.")
             async with aclosing(self._extract(question, asked, found, draft, watch)) as quoting:
                 async for quoted in quoting:
                     yield quoted
@@ -288,11 +273,3 @@ class Answerer:
         if not await self._store.visible_records(question.reader, question.filters):
             return "No document fits the filter."
         return "No passage comes near."
-
-
-async def _settle(question: Question, draft: Draft) -> None:
-    """Book what the answer cost; the answer itself stands whatever becomes of the account."""
-    try:
-        await question.purse.settle(draft.receipt())
-    except CiteboxError as error:
-        log.error("what an answer cost could not be booked: %s", error)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rag.answering import Answerer
-from rag.claude import ClaudeClient, Spent, Turn
+from rag.claude import ClaudeClient, Turn
 from rag.claude.tokens import estimated_tokens
 from rag.conversation import (
     Conversation,
@@ -24,16 +24,16 @@ from rag.conversation import (
     without_unreadable,
 )
 from rag.conversation_store import ConversationStore
-from rag.documents import Answer, Filters, Receipt, Route
-from rag.draft import Draft
+from rag.documents import Answer, Filters
 from rag.errors import CiteboxError
 from rag.events import AnswerEvent, CarriedPassage, Done, Question
 from rag.keys import Caller
+from rag.purse import Purse
 from rag.rewriting import extend
 from rag.routing import Mode
 from rag.settings import Settings
 from rag.store import Store
-from rag.usage import Ledger, Purse
+from rag.usage import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ NEW = "new"
 """The conversation id that begins one."""
 MOST_CARRIED = 4
 """Passages that earlier answers cited and that are read again."""
+CLOSING_SECONDS = 5.0
+"""For the checkpoints under way when the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Asked:
 
 
 class Desk:
-    """Takes questions from callers; one for the life of a process."""
+    """Takes questions from callers; one for the life of a process. Close it at the end."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Desk:
         self._claude = claude
         self._ledger = ledger
         self._conversations = conversations
+        self._folding: dict[str, asyncio.Task[None]] = {}
 
     async def answer(self, asked: Asked, caller: Caller) -> Answer:
         """The whole answer at once; errors as `stream`."""
@@ -101,6 +104,15 @@ class Desk:
                     event = replace(event, answer=answer)
                     await self._remember(before, asked, event, caller)
                 yield event
+
+    async def close(self) -> None:
+        """End what is done after answers; what it has cost by then is booked."""
+        tasks = list(self._folding.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def forget(self, conversation_id: str, caller: Caller) -> None:
         """Forget a conversation.
@@ -161,12 +173,27 @@ class Desk:
         )
         try:
             await self._conversations.append(before.id, caller.name, caller.reader, turns)
-            await self._keep_checkpoint(before.id, asked, caller)
         except CiteboxError as error:
             log.warning("a conversation could not be kept: %s", error)
+            return
+        if before.id not in self._folding:
+            task = asyncio.create_task(self._fold(before.id, asked, caller))
+            self._folding[before.id] = task
+            task.add_done_callback(lambda _: self._folding.pop(before.id))
 
-    async def _keep_checkpoint(self, conversation_id: str, asked: Asked, caller: Caller) -> None:
-        """Fold what no longer fits now, so that the next question finds it done."""
+    async def _fold(self, conversation_id: str, asked: Asked, caller: Caller) -> None:
+        """Fold what no longer fits, so that the next question finds it done. No reader waits for it."""
+        purse = Purse(caller.name, ledger=self._ledger)
+        try:
+            await self._keep_checkpoint(conversation_id, asked, caller, purse)
+        except CiteboxError as error:
+            log.warning("a checkpoint could not be kept: %s", error)
+        finally:
+            await purse.settle(None)
+
+    async def _keep_checkpoint(
+        self, conversation_id: str, asked: Asked, caller: Caller, purse: Purse
+    ) -> None:
         kept = await self._conversations.get(conversation_id, caller.name, caller.reader)
         readable = without_unreadable(kept, await self._readable(kept, caller))
         budget = self._settings.conversation_tokens
@@ -175,20 +202,16 @@ class Desk:
         limits = (asked.max_usd, self._settings.max_usd_per_request, caller.max_usd_per_day)
         limited = any(limit is not None for limit in limits)
         claude = self._claude if self._settings.claude_configured and not limited else None
-        model = self._settings.fast_model
         made = await extend(
-            claude, model, fitted, budget, estimated_tokens, deadline=self._settings.answer_deadline
+            claude,
+            self._settings.fast_model,
+            fitted,
+            budget,
+            estimated_tokens,
+            deadline=self._settings.answer_deadline,
+            payer=purse,
         )
-        if made.spent:
-            await Purse(caller.name, ledger=self._ledger).settle(_receipt(model, made.spent))
         if made.checkpoint is not None and made.by != "none":
             await self._conversations.keep_checkpoint(
                 conversation_id, caller.name, caller.reader, made.checkpoint, instead_of=kept.checkpoint
             )
-
-
-def _receipt(model: str, spent: Sequence[Spent]) -> Receipt:
-    draft = Draft(Route(model=model, reason="A checkpoint of a conversation."), (), {})
-    for one in spent:
-        draft.account(model, one.usage, one.usd)
-    return draft.receipt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from rag.claude import ClaudeClient, Spent
+from rag.claude import ClaudeClient
 from rag.documents import Answer, Grounding
 from rag.draft import Draft
 from rag.errors import CiteboxError
@@ -14,8 +14,6 @@ from rag.retrieval import Stopwatch
 from rag.settings import Settings
 from rag.support import SupportChecker
 from rag.synthesis import review
-from rag.synthesis.review import THINKING_TOKENS, VERDICT_TOKENS
-from rag.synthesis.sizes import tokens_of_text
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +33,7 @@ class Checking:
         draft.grounding = Grounding(sentences=supports)
         if question.review and draft.kind != "extractive":
             with watch.stage("review"):
-                await self._review(question, draft)
+                await self._review(draft)
         if question.strict:
             draft.keep_supported(draft.grounding.sentences)
             if not draft.citations.all:
@@ -43,30 +41,19 @@ class Checking:
                 return draft.not_found()
         return draft.whole()
 
-    async def _review(self, question: Question, draft: Draft) -> None:
+    async def _review(self, draft: Draft) -> None:
         assert draft.grounding is not None
-        supports = draft.grounding.sentences
-        model = self._settings.review_model
-
-        def spent(one: Spent) -> None:
-            draft.account(model, one.usage, one.usd)
-
-        read = sum(tokens_of_text(citation.quote) for citation in draft.citations.all)
-        cost = self._claude.estimate(
-            model,
-            read + 2 * tokens_of_text(draft.text.text) + 1000,
-            THINKING_TOKENS + VERDICT_TOKENS * len(supports),
-        )
+        # A thinking model reads the answer, be it one of the fast model's.
+        draft.ends.allow(self._settings.synthesis_deadline)
         try:
-            await question.purse.hold(None if cost is None else cost + draft.receipt().usd)
             done = await review(
                 self._claude,
-                model,
+                self._settings.review_model,
                 draft.text.text,
-                supports,
+                draft.grounding.sentences,
                 draft.citations.all,
-                deadline=self._settings.synthesis_deadline,
-                on_spent=spent,
+                deadline=draft.ends.left,
+                payer=draft.purse,
             )
         except CiteboxError as error:
             log.warning("not reviewed: %s", error)

@@ -1,4 +1,4 @@
-"""An answer in the making: its text, citations and account, until it is whole."""
+"""An answer in the making: its text, citations, account and deadline, until it is whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rag.citable import Place
-from rag.claude import Usage
+from rag.deadline import Deadline
 from rag.documents import (
     Answer,
-    Charge,
     Citation,
     Grounding,
     Hit,
@@ -23,8 +22,8 @@ from rag.documents import (
     Route,
     Support,
 )
-from rag.errors import AnswerError
 from rag.grounding import Citations, MarkedText
+from rag.purse import Purse
 from rag.routing import EXTRACTIVE
 
 NOT_FOUND = "I could not find this in the documents."
@@ -51,7 +50,8 @@ class Draft:
     documents: frozenset[str] = frozenset()
     """The documents that the answer was made from, cited or not."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _charges: dict[str, Charge] = field(default_factory=dict)
+    purse: Purse = field(default_factory=Purse)
+    ends: Deadline = field(default_factory=Deadline)
 
     def cite(self, places: Iterable[Place]) -> Iterator[Citation | str]:
         """Cite places for the text fed last: each new citation, then the markers as text to show.
@@ -71,21 +71,6 @@ class Draft:
         if markers:
             yield self.text.mark(sorted(markers))
 
-    def account(self, model: str, usage: Usage, usd: float | None) -> None:
-        """Book what one request to Claude cost."""
-        before = self._charges.get(model, Charge(model=model, requests=0))
-        self._charges[model] = Charge(
-            model=model,
-            requests=before.requests + 1,
-            input_tokens=before.input_tokens + usage.input_tokens,
-            cache_read_tokens=before.cache_read_tokens + usage.cache_read_tokens,
-            cache_write_tokens=before.cache_write_tokens + usage.cache_write_tokens,
-            output_tokens=before.output_tokens + usage.output_tokens,
-            usd=None if usd is None or before.usd is None else round(before.usd + usd, 8),
-        )
-        if usd is None:
-            self.add_notice(f"The price of {model} is not known (RAG_PRICES_FILE).")
-
     def add_notice(self, notice: str) -> None:
         if notice not in (self.notice or ""):
             self.notice = f"{self.notice} {notice}" if self.notice else notice
@@ -94,13 +79,12 @@ class Draft:
         """Drop what has been written; what it cost stays on the bill."""
         self.text, self.citations = MarkedText(), Citations()
 
-    def fall_back(self, error: AnswerError) -> None:
+    def fall_back(self, reason: str, notice: str) -> None:
         """Go on without Claude."""
         self.start_again()
         self.kind = "extractive"
-        self.route = Route(model=EXTRACTIVE, reason="Claude gave no whole answer, so sentences are quoted.")
-        self.notice = None
-        self.add_notice(f"{error.detail[:1].upper()}{error.detail[1:]}.")
+        self.route = Route(model=EXTRACTIVE, reason=reason)
+        self.notice = notice
 
     def keep_supported(self, checked: Sequence[Support]) -> None:
         """Take the sentences out that are not supported, and the citations that only they had."""
@@ -141,7 +125,7 @@ class Draft:
 
     def receipt(self) -> Receipt:
         """What it has cost so far."""
-        charges = tuple(self._charges.values())
+        charges = self.purse.charges
         return Receipt(
             model=self.route.model,
             route=self.kind,
@@ -160,6 +144,9 @@ class Draft:
 
     def _answer(self, text: str, citations: tuple[Citation, ...], outcome: Outcome) -> Answer:
         answered = outcome == "answered"
+        for charge in self.purse.charges:
+            if charge.usd is None:
+                self.add_notice(f"The price of {charge.model} is not known (RAG_PRICES_FILE).")
         return Answer(
             id=self.id,
             text=text,

@@ -180,20 +180,20 @@ class AnswerError(CiteboxError):
 
 
 class ClaudeUnavailable(AnswerError):
+    """`retry_after`: the seconds after which to ask again; None when that is not known."""
+
     code = "claude_unavailable"
     title = "Claude cannot be reached"
     status = 503
 
-
-class RateLimited(ClaudeUnavailable):
-    """`retry_after` is in seconds; None when Claude did not say."""
-
-    code = "claude_rate_limited"
-    title = "Claude takes no more requests for now"
-
     def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(detail, remedy=remedy)
         self.retry_after = retry_after
+
+
+class RateLimited(ClaudeUnavailable):
+    code = "claude_rate_limited"
+    title = "Claude takes no more requests for now"
 
 
 class CircuitOpen(ClaudeUnavailable):

@@ -8,8 +8,8 @@ from typing import Any
 
 from rag.claude import Turn
 from rag.documents import Answer, Citation, Filters, Hit, Reader, Route
+from rag.purse import Purse
 from rag.routing import Mode
-from rag.usage import Purse
 
 
 @dataclass(frozen=True, slots=True)

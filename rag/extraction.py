@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rag.claude import ClaudeClient, Spent
+from rag.claude import ClaudeClient
 from rag.documents import Answer
 from rag.draft import Draft
 from rag.events import Question
@@ -28,23 +28,19 @@ async def fill_in(
     Raises:
         InvalidRequest: the schema cannot be used.
         AnswerError: Claude gave no value that fits.
+        OverBudget: asking for it would pass what may be spent.
     """
     fast = work.task.kind == "lookup"
-    model = work.task.model
-
-    def spent(one: Spent) -> None:
-        draft.account(model, one.usage, one.usd)
-
     with watch.stage("generate"):
         found = await extract(
             claude,
-            model,
+            work.task.model,
             asked,
             dict(question.schema or {}),
             work.task.given,
             max_tokens=settings.answer_max_tokens if fast else settings.synthesis_max_tokens,
-            deadline=settings.answer_deadline if fast else settings.synthesis_deadline,
-            on_spent=spent,
+            deadline=draft.ends.left,
+            payer=draft.purse,
         )
     if not found.found:
         return draft.not_found()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -13,10 +12,9 @@ from rag.claude import (
     CitationPointer,
     ClaudeClient,
     Finished,
+    Form,
     Prompt,
-    SearchResult,
     SectionEnd,
-    Spent,
     TextDelta,
 )
 from rag.documents import Citation, Kind, Route
@@ -25,12 +23,12 @@ from rag.errors import AnswerError, ClaudeUnavailable, ModelUnknown, OverBudget
 from rag.events import Cited, Delta, Question
 from rag.retrieval import Stopwatch
 from rag.settings import Settings
-from rag.synthesis.sizes import tokens_of, tokens_of_text
+from rag.structured import form_of
 
 log = logging.getLogger(__name__)
 
 FIRST_SHARE = 0.6
-"""Of the deadline: what the model that was chosen may use up before the other one takes over."""
+"""Of the time that is left: what the model that was chosen may use up before the other one takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,6 @@ class Task:
     keep: bool = False
     """Let Claude keep the documents: they will be asked about again."""
 
-    @property
-    def results(self) -> list[SearchResult]:
-        return [item.as_result() for item in self.given]
-
 
 class Generator:
     """Writes answers by Claude, within a deadline and a budget."""
@@ -56,9 +50,17 @@ class Generator:
         self._settings = settings
         self._claude = claude
 
-    def cost(self, task: Task, question: Question) -> float | None:
-        """Dollars that a task may cost at worst; None for a model of unknown price."""
-        return self._claude.estimate(task.model, self._tokens(task, question), self._most(task.kind))
+    async def cost(self, task: Task, asked: str, question: Question, *, more: int = 0) -> float | None:
+        """Dollars that one attempt at a task may cost at worst; None for a model of unknown price.
+
+        `more` are tokens of what is to be given and is not there yet.
+        """
+        request: Prompt | Form
+        if question.schema is None:
+            request = _prompt(task, asked, question)
+        else:
+            request = form_of(asked, dict(question.schema), task.given)
+        return await self._claude.worst(task.model, request, self._most(task.kind), more=more)
 
     async def write(
         self, task: Task, asked: str, question: Question, draft: Draft, watch: Stopwatch
@@ -67,13 +69,10 @@ class Generator:
 
         Raises:
             AnswerError: neither model gave a whole answer; what was yielded is none.
+            OverBudget: the first attempt would pass what may be spent.
         """
-        deadline = (
-            self._settings.answer_deadline if task.kind == "lookup" else self._settings.synthesis_deadline
-        )
         other = self._other(task.model)
-        ends = asyncio.get_running_loop().time() + deadline
-        first = deadline * FIRST_SHARE if other else deadline
+        first = draft.ends.left * (FIRST_SHARE if other else 1.0)
         shown = False
         try:
             async with aclosing(self._write(task, asked, question, draft, watch, first)) as events:
@@ -85,13 +84,13 @@ class Generator:
             if shown or other is None or not isinstance(error, ClaudeUnavailable | ModelUnknown):
                 raise
             second = Task(task.kind, other, task.system, task.given, task.keep)
-            left = ends - asyncio.get_running_loop().time()
-            if left <= 0 or not await self._affordable(second, question, draft):
+            if draft.ends.left <= 0 or not await self._affordable(second, asked, question, draft):
                 raise
             log.warning("%s takes over from %s: %s", other, task.model, error)
         draft.start_again()
         draft.add_notice(f"{task.model} cannot be reached.")
         draft.route = Route(model=other, reason=f"{task.model} cannot be reached, so {other} took over.")
+        left = draft.ends.left
         async with aclosing(self._write(second, asked, question, draft, watch, left)) as events:
             async for event in events:
                 yield event
@@ -106,13 +105,12 @@ class Generator:
         deadline: float,
     ) -> AsyncGenerator[Delta | Cited]:
         pointers: list[CitationPointer] = []
-        request = Prompt(task.system, task.results, asked, question.history, keep_results=task.keep)
-
-        def left(spent: Spent) -> None:
-            draft.account(task.model, spent.usage, spent.usd)
-
         events = self._claude.stream(
-            task.model, request, max_tokens=self._most(task.kind), deadline=deadline, on_left=left
+            task.model,
+            _prompt(task, asked, question),
+            max_tokens=self._most(task.kind),
+            deadline=deadline,
+            payer=draft.purse,
         )
         with watch.stage("generate"):
             async with aclosing(events):
@@ -127,19 +125,16 @@ class Generator:
                             for made in draft.cite(places_of(pointers, task.given)):
                                 yield shown_as(made)
                             pointers.clear()
-                        case Spent(usage, usd):
-                            draft.account(task.model, usage, usd)
                         case Finished(reached_limit):
                             if reached_limit:
                                 draft.add_notice("The answer reached its length limit and stops early.")
             if rest := draft.text.finish():
                 yield Delta(rest)
 
-    async def _affordable(self, task: Task, question: Question, draft: Draft) -> bool:
+    async def _affordable(self, task: Task, asked: str, question: Question, draft: Draft) -> bool:
         """Whether the purse holds for this as well as for what has been spent."""
-        cost = self.cost(task, question)
         try:
-            await question.purse.hold(None if cost is None else cost + draft.receipt().usd)
+            await draft.purse.hold(await self.cost(task, asked, question))
         except OverBudget:
             return False
         return True
@@ -153,10 +148,10 @@ class Generator:
         settings = self._settings
         return settings.answer_max_tokens if kind == "lookup" else settings.synthesis_max_tokens
 
-    def _tokens(self, task: Task, question: Question) -> int:
-        """Tokens of the whole prompt, estimated on the safe side."""
-        said = [task.system, question.text, *(turn.text for turn in question.history)]
-        return sum(map(tokens_of_text, said)) + sum(map(tokens_of, task.given))
+
+def _prompt(task: Task, asked: str, question: Question) -> Prompt:
+    results = [item.as_result() for item in task.given]
+    return Prompt(task.system, results, asked, question.history, keep_results=task.keep)
 
 
 def shown_as(made: Citation | str) -> Delta | Cited:

@@ -6,13 +6,13 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from rag.claude import Completion, Spent, Turn, prompt
+from rag.claude import Completion, Form, Payer, Turn, prompt
 from rag.conversation import Checkpoint, Fitted, Tokens, clip, fold_by_rule, folded_as
-from rag.errors import AnswerError
+from rag.errors import AnswerError, OverBudget
 from rag.followups import needs_rewriting, standalone_by_rule
 
 log = logging.getLogger(__name__)
@@ -38,43 +38,40 @@ class Completes(Protocol):
     """What is needed of `ClaudeClient`."""
 
     async def complete(
-        self,
-        model: str,
-        *,
-        system: str,
-        content: str,
-        schema: dict[str, Any],
-        max_tokens: int,
-        deadline: float,
-        on_spent: Callable[[Spent], None] | None = None,
+        self, model: str, asked: Form, *, max_tokens: int, deadline: float, payer: Payer
     ) -> Completion: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A question that stands alone. `by` is `none` where it already did; `spent` has failed requests too."""
+    """A question that stands alone. `by` is `none` where it already did."""
 
     question: str
     by: Literal["none", "rule", "model"]
-    spent: tuple[Spent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """A checkpoint with the folded turns taken in, and what that cost."""
+    """A checkpoint with the folded turns taken in."""
 
     checkpoint: Checkpoint | None
     by: Literal["none", "rule", "model"]
-    spent: tuple[Spent, ...] = ()
 
 
 async def rewrite(
-    claude: Completes | None, model: str, question: str, turns: Sequence[Turn], *, deadline: float
+    claude: Completes | None,
+    model: str,
+    question: str,
+    turns: Sequence[Turn],
+    *,
+    deadline: float,
+    payer: Payer,
 ) -> Rewritten:
     """The question as it would be asked without the conversation before it. Never fails.
 
-    A question that stands alone is not sent anywhere. Without Claude, where Claude fails, and where its
-    rewrite loses a number or a quoted word or brings in a number that was never said, the rule's is taken.
+    A question that stands alone is not sent anywhere. Without Claude, where Claude fails or may not be paid,
+    and where its rewrite loses a number or a quoted word or brings in a number that was never said, the
+    rule's is taken.
 
     Args:
         turns: what was said before, oldest first.
@@ -87,18 +84,24 @@ async def rewrite(
         return Rewritten(by_rule, "rule")
     shown = [(turn.role, clip(turn.text, REWRITE_CHARACTERS)) for turn in turns[-REWRITE_TURNS:]]
     content = {"conversation": [{"role": role, "text": text} for role, text in shown], "question": question}
-    spent: list[Spent] = []
     written = await _written(
-        claude, model, "rewrite", content, "question", REWRITE_MAX_TOKENS, deadline, spent.append
+        claude, model, "rewrite", content, "question", REWRITE_MAX_TOKENS, deadline, payer
     )
     rewritten = " ".join(written.split())
     if not _keeps(question, rewritten, [text for _, text in shown]):
-        return Rewritten(by_rule, "rule", tuple(spent))
-    return Rewritten(rewritten, "model", tuple(spent))
+        return Rewritten(by_rule, "rule")
+    return Rewritten(rewritten, "model")
 
 
 async def extend(
-    claude: Completes | None, model: str, fitted: Fitted, budget: int, tokens: Tokens, *, deadline: float
+    claude: Completes | None,
+    model: str,
+    fitted: Fitted,
+    budget: int,
+    tokens: Tokens,
+    *,
+    deadline: float,
+    payer: Payer,
 ) -> Extended:
     """The checkpoint of a history that was cut, with the folded turns taken in. Never fails.
 
@@ -122,14 +125,13 @@ async def extend(
         "notes": before,
         "turns": [{"role": role, "text": text} for role, text in said],
     }
-    spent: list[Spent] = []
     written = await _written(
-        claude, model, "checkpoint", content, "notes", CHECKPOINT_MAX_TOKENS, deadline, spent.append
+        claude, model, "checkpoint", content, "notes", CHECKPOINT_MAX_TOKENS, deadline, payer
     )
     notes = "\n".join(" ".join(line.split()) for line in written.splitlines() if line.strip())
     if not notes or not _numbers(notes) <= _numbers(before, *(text for _, text in said)):
-        return Extended(by_rule, "rule", tuple(spent))
-    return Extended(folded_as(notes, fitted, budget, tokens), "model", tuple(spent))
+        return Extended(by_rule, "rule")
+    return Extended(folded_as(notes, fitted, budget, tokens), "model")
 
 
 async def _written(
@@ -140,25 +142,19 @@ async def _written(
     field: str,
     max_tokens: int,
     deadline: float,
-    on_spent: Callable[[Spent], None],
+    payer: Payer,
 ) -> str:
     """The one text that a model was asked for; empty where it gave none."""
+    schema = {
+        "type": "object",
+        "properties": {field: {"type": "string"}},
+        "required": [field],
+        "additionalProperties": False,
+    }
+    asked = Form(prompt(system), json.dumps(content, ensure_ascii=False), schema)
     try:
-        done = await claude.complete(
-            model,
-            system=prompt(system),
-            content=json.dumps(content, ensure_ascii=False),
-            schema={
-                "type": "object",
-                "properties": {field: {"type": "string"}},
-                "required": [field],
-                "additionalProperties": False,
-            },
-            max_tokens=max_tokens,
-            deadline=deadline,
-            on_spent=on_spent,
-        )
-    except AnswerError as error:
+        done = await claude.complete(model, asked, max_tokens=max_tokens, deadline=deadline, payer=payer)
+    except (AnswerError, OverBudget) as error:
         log.warning("%s by rule: %s", system, error)
         return ""
     text = done.data.get(field) if isinstance(done.data, dict) else None

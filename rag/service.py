@@ -70,6 +70,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             retriever = Retriever(settings, store, files, embedder, reranker)
             answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
             desk = Desk(settings, store, answerer, claude, ledger, conversations)
-            yield Service(settings, store, files, embedder, retriever, answerer, desk, ledger, keys)
+            try:
+                yield Service(settings, store, files, embedder, retriever, answerer, desk, ledger, keys)
+            finally:
+                await desk.close()
     finally:
         await claude.close()

@@ -10,19 +10,18 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.citable import Citable, Place
-from rag.claude import Completion, Spent, prompt
-from rag.errors import SchemaMismatch
+from rag.claude import Completion, Form, Payer, prompt
+from rag.errors import OverBudget, SchemaMismatch
 from rag.structured_proof import Said, Value, is_telling, said, stands_in
 from rag.structured_schema import ResponseSchema, response_schema
 
-ATTEMPTS = 2
 LONGEST_REPEAT = 4_000
 """Characters of a wrong answer that are shown when it is asked for again."""
 
@@ -33,15 +32,7 @@ class Completes(Protocol):
     """What is needed of `ClaudeClient`."""
 
     async def complete(
-        self,
-        model: str,
-        *,
-        system: str,
-        content: str,
-        schema: dict[str, Any],
-        max_tokens: int,
-        deadline: float,
-        on_spent: Callable[[Spent], None] | None = None,
+        self, model: str, asked: Form, *, max_tokens: int, deadline: float, payer: Payer
     ) -> Completion: ...
 
 
@@ -57,7 +48,6 @@ class Extraction:
     places: Mapping[str, tuple[Place, ...]]
     unverified: tuple[str, ...]
     found: bool
-    spent: tuple[Spent, ...]
 
 
 class _Source(BaseModel):
@@ -93,54 +83,55 @@ async def extract(
     *,
     max_tokens: int,
     deadline: float,
-    on_spent: Callable[[Spent], None] | None = None,
+    payer: Payer,
 ) -> Extraction:
     """Let `model` fill in `schema` from what is given, and check what it says and where it says it stands.
 
-    An answer that does not fit is asked for once more, with what is wrong in words. `deadline` is in seconds,
-    for both requests together; `on_spent` is as in `ClaudeClient.complete`, and tells also what an extraction
-    that fails has cost.
+    An answer that does not fit is asked for once more, with what is wrong in words, if time and budget are
+    left for it. `deadline` is in seconds, for both requests together.
 
     Raises:
         InvalidRequest: the schema cannot be used; nothing has been spent.
-        SchemaMismatch: the second answer does not fit either, or the answer is longer than it may be.
+        SchemaMismatch: the last answer does not fit either, or the answer is longer than it may be.
         AnswerError: Claude gave no answer.
+        OverBudget: not even the first request may be paid.
     """
     wanted = response_schema(schema)
     if not any(citable.sentences for citable in given):
-        return Extraction(None, {}, (), False, ())
-    spent: list[Spent] = []
-
-    def note(cost: Spent) -> None:
-        spent.append(cost)
-        if on_spent:
-            on_spent(cost)
-
+        return Extraction(None, {}, (), False)
     sentences = await asyncio.to_thread(_numbered, given)
-    content = _asked(question, given)
+    form = form_of(question, schema, given)
     ends = time.monotonic() + deadline
     wrong = ""
-    for _ in range(ATTEMPTS):
-        done = await claude.complete(
-            model,
-            system=prompt("extract"),
-            content=f"{content}\n\n{wrong}" if wrong else content,
-            schema=wanted.sent,
-            max_tokens=max_tokens,
-            deadline=ends - time.monotonic(),
-            on_spent=note,
-        )
+    while True:
+        asked = replace(form, content=f"{form.content}\n\n{wrong}") if wrong else form
+        left = ends - time.monotonic()
+        try:
+            done = await claude.complete(model, asked, max_tokens=max_tokens, deadline=left, payer=payer)
+        except OverBudget:
+            if not wrong:
+                raise
+            break
         if done.reached_limit:
             raise SchemaMismatch("the answer reached its length limit", remedy="ask for less at once")
         reply, problem = _reply(done.data, wanted)
         if reply:
-            return await asyncio.to_thread(_checked, reply, sentences, tuple(spent))
-        wrong = _again(done.data, problem)
-        if time.monotonic() >= ends:
+            return await asyncio.to_thread(_checked, reply, sentences)
+        if wrong or time.monotonic() >= ends:
             break
+        wrong = _again(done.data, problem)
     raise SchemaMismatch(
         f"the model's answer does not fit response_schema: {problem}", remedy="make the schema less strict"
     )
+
+
+def form_of(question: str, schema: dict[str, Any], given: Sequence[Citable]) -> Form:
+    """What a model is asked first.
+
+    Raises:
+        InvalidRequest: the schema cannot be used.
+    """
+    return Form(prompt("extract"), _asked(question, given), response_schema(schema).sent)
 
 
 def _reply(data: Any, wanted: ResponseSchema) -> tuple[_Reply | None, str]:
@@ -189,7 +180,7 @@ def _numbered(given: Sequence[Citable]) -> dict[int, _Sentence]:
     }
 
 
-def _checked(reply: _Reply, sentences: Mapping[int, _Sentence], spent: tuple[Spent, ...]) -> Extraction:
+def _checked(reply: _Reply, sentences: Mapping[int, _Sentence]) -> Extraction:
     """Each value with the sentences that prove it."""
     cited = _by_pointer(reply.sources)
     places: dict[str, tuple[Place, ...]] = {}
@@ -202,7 +193,7 @@ def _checked(reply: _Reply, sentences: Mapping[int, _Sentence], spent: tuple[Spe
         found = [place for number in proof or numbers for place in sentences[number].places]
         if found:
             places[pointer] = tuple(found)
-    return Extraction(reply.data, places, tuple(unverified), reply.found, spent)
+    return Extraction(reply.data, places, tuple(unverified), reply.found)
 
 
 def _proof(value: Value, numbers: Sequence[int], sentences: Mapping[int, _Sentence]) -> list[int] | None:

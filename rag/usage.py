@@ -10,17 +10,15 @@ import asyncio
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.documents import Charge, Receipt
+from rag.documents import Charge
 from rag.errors import OverBudget, StoreUnavailable
 
 T = TypeVar("T")
@@ -30,6 +28,10 @@ GROUPS: tuple[By, ...] = ("key", "day", "model")
 
 HOLD_SECONDS = 3600
 """A hold that is older belongs to a process that died; it no longer counts."""
+NO_ANSWER = ""
+"""In place of the answer, for what was spent where none came of it."""
+TOLERANCE = 1e-9
+"""Dollars that sums of floats may be off by."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS usage (
@@ -89,9 +91,15 @@ class Ledger:
         """
         await asyncio.to_thread(self._with, lambda db: self._hold(db, answer, key, usd, limit))
 
-    async def settle(self, answer: str, key: str, charges: Sequence[Charge]) -> None:
-        """Book what an answer has cost, and release what was set aside for it. Once for each answer."""
-        await asyncio.to_thread(self._with, lambda db: self._settle(db, answer, key, charges))
+    async def settle(
+        self, answer: str, key: str, charges: Sequence[Charge], *, answered: bool = True
+    ) -> None:
+        """Book what an answer has cost, and release what was set aside for it. Once for each answer.
+
+        What was spent where no answer came of it is booked too, but counts as none.
+        """
+        counted = answer if answered else NO_ANSWER
+        await asyncio.to_thread(self._with, lambda db: self._settle(db, answer, counted, key, charges))
 
     async def spent_today(self, key: str) -> float:
         """Dollars that a key has spent or set aside today (UTC)."""
@@ -113,7 +121,7 @@ class Ledger:
         db.execute("DELETE FROM held WHERE at < ?", (now - HOLD_SECONDS,))
         if limit is not None:
             left = limit - self._spent(db, key, answer)
-            if usd > left:
+            if usd > left + TOLERANCE:
                 raise OverBudget(
                     f"it may cost ${usd:.4f}; of the day's ${limit:.2f}, ${max(left, 0):.4f} are left",
                     remedy="ask again tomorrow (UTC), ask with mode fast, or have the budget raised",
@@ -132,14 +140,16 @@ class Ledger:
         ).fetchone()
         return float(spent) + float(held)
 
-    def _settle(self, db: sqlite3.Connection, answer: str, key: str, charges: Sequence[Charge]) -> None:
+    def _settle(
+        self, db: sqlite3.Connection, answer: str, counted: str, key: str, charges: Sequence[Charge]
+    ) -> None:
         now = self._clock()
         db.execute("DELETE FROM held WHERE answer = ?", (answer,))
         db.executemany(
             "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    answer,
+                    counted,
                     _day(now),
                     now,
                     key,
@@ -176,50 +186,6 @@ class Ledger:
             ) from error
 
 
-@dataclass(slots=True)
-class Purse:
-    """What one answer may spend: the request's own limit, and what the day leaves to its key.
-
-    A ledger of None keeps no account, as for tests of a part.
-    """
-
-    key: str = "local"
-    most: float | None = None
-    day: float | None = None
-    ledger: Ledger | None = None
-    _answer: str = ""
-
-    def __post_init__(self) -> None:
-        self._answer = uuid.uuid4().hex
-
-    async def hold(self, usd: float | None) -> None:
-        """Set aside what the next requests may cost in all, at worst.
-
-        Raises:
-            OverBudget: that is more than this answer or the key may spend.
-        """
-        if usd is None:
-            if self.most is None and self.day is None:
-                return
-            raise OverBudget(
-                "the price of the model is not known, so no budget can be kept",
-                remedy="name the model's price in RAG_PRICES_FILE",
-            )
-        if self.most is not None and usd > self.most:
-            raise OverBudget(
-                f"the answer may cost ${usd:.4f}, and ${self.most:.4f} may be spent on it",
-                remedy="raise max_usd, or ask with mode fast",
-            )
-        if self.ledger is not None:
-            await self.ledger.hold(self._answer, self.key, usd, self.day)
-
-    async def settle(self, receipt: Receipt) -> None:
-        """Book what the answer has cost; an answer without a model is booked as one that cost nothing."""
-        if self.ledger is not None:
-            charges = receipt.charges or (Charge(model=receipt.model, requests=0),)
-            await self.ledger.settle(self._answer, self.key, charges)
-
-
 def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
@@ -232,8 +198,8 @@ def _sums(
     grouped = f" GROUP BY {', '.join(columns)} ORDER BY {', '.join(columns)}" if columns else ""
     rows = db.execute(
         # Only names of our own stand in the statement; every value is bound.
-        f"SELECT {selected}COUNT(DISTINCT answer), TOTAL(requests), TOTAL(input), TOTAL(cache_write), "  # noqa: S608
-        "TOTAL(cache_read), TOTAL(output), TOTAL(usd) FROM usage "
+        f"SELECT {selected}COUNT(DISTINCT NULLIF(answer, '{NO_ANSWER}')), TOTAL(requests), "  # noqa: S608
+        "TOTAL(input), TOTAL(cache_write), TOTAL(cache_read), TOTAL(output), TOTAL(usd) FROM usage "
         f"WHERE day BETWEEN ? AND ? AND (? IS NULL OR key = ?){grouped}",
         ((since or date.min).isoformat(), (until or date.max).isoformat(), key, key),
     ).fetchall()

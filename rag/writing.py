@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -22,17 +22,16 @@ from rag.store.files import FileStore
 from rag.synthesis import (
     Condensed,
     PartCache,
-    PartSpent,
     Reading,
     condense,
     cut_into_parts,
     most_tokens,
     read_documents,
 )
-from rag.synthesis.condensing import NOTES_TOKENS
+from rag.synthesis.condensing import NOTES_TOKENS, condensing_cost
 
 CONDENSING_SHARE = 0.7
-"""Of the deadline, for the notes: the answer is written from them in what is left."""
+"""Of the time that is left, for the notes: the answer is written from them in the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,12 @@ class Writer:
             with watch.stage("read"):
                 reading = await self._read(way, question, asked, draft)
             if reading.citables:
-                return self._whole(way, question, reading)
+                return await self._whole(way, question, asked, reading)
         given = [item for item in await asyncio.to_thread(_cut, passages) if item is not None]
         task = Task("lookup" if way.kind == "lookup" else "synthesis", model, prompt(_prompt_of(way)), given)
         return Work(
             task,
-            self._generator.cost(task, question),
+            await self._generator.cost(task, asked, question),
             frozenset(chunk.document_id for item in passages for chunk in item.chunks),
             sum(len(item.chunks) for item in passages),
         )
@@ -95,6 +94,7 @@ class Writer:
 
         Raises:
             AnswerError: a part could not be read; those that were are kept for the next time.
+            OverBudget: reading on would pass what may be spent.
         """
         if work.reading is None:
             yield work
@@ -105,8 +105,9 @@ class Writer:
             work.reading.citables,
             model=self._settings.fast_model,
             settings=self._settings,
-            deadline=self._settings.synthesis_deadline * CONDENSING_SHARE,
+            deadline=draft.ends.left * CONDENSING_SHARE,
             finished=self._finished,
+            payer=draft.purse,
         )
         with watch.stage("map"):
             async with aclosing(events):
@@ -114,8 +115,6 @@ class Writer:
                     match event:
                         case Progress():
                             yield event
-                        case PartSpent(model, usage, usd):
-                            draft.account(model, usage, usd)
                         case Condensed(citables, notice):
                             if notice:
                                 draft.add_notice(notice)
@@ -132,6 +131,7 @@ class Writer:
 
         Raises:
             AnswerError: no whole answer came; what was yielded is none.
+            OverBudget: going on would pass what may be spent.
         """
         async with aclosing(self.condensed(work, question, asked, draft, watch)) as steps:
             async for step in steps:
@@ -160,15 +160,19 @@ class Writer:
             most_tokens(self._settings),
         )
 
-    def _whole(self, way: Plan, question: Question, reading: Reading) -> Work:
+    async def _whole(self, way: Plan, question: Question, asked: str, reading: Reading) -> Work:
         settings = self._settings
         long = reading.tokens > settings.synthesis_input_tokens
         task = Task(
             "synthesis", way.route.model, prompt(_prompt_of(way)), () if long else reading.citables, keep=True
         )
+        if long:
+            cost = await self._cost_of_parts(task, question, asked, reading.citables)
+        else:
+            cost = await self._generator.cost(task, asked, question)
         return Work(
             task,
-            self._cost_of_parts(task, reading.citables) if long else self._generator.cost(task, question),
+            cost,
             frozenset(record.id for record in reading.documents),
             sum(len(section.chunks) for section in reading.sections),
             notice=reading.notice,
@@ -176,23 +180,23 @@ class Writer:
             too_long=way.escalated and reading.tokens > settings.escalate_tokens,
         )
 
-    def _cost_of_parts(self, task: Task, citables: Sequence[Citable]) -> float | None:
-        """Each part read by the fast model, then the longest notes there can be read by the other."""
+    async def _cost_of_parts(
+        self, task: Task, question: Question, asked: str, citables: Sequence[Citable]
+    ) -> float | None:
+        """All parts read by the fast model, then the longest notes there can be read by the other."""
         settings = self._settings
-        parts = cut_into_parts(citables, settings.map_part_tokens)
-        costs = [self._claude.estimate(settings.fast_model, part.tokens, NOTES_TOKENS) for part in parts]
+        parts = await asyncio.to_thread(cut_into_parts, citables, settings.map_part_tokens)
+        reading = await condensing_cost(
+            self._claude, asked, parts, model=settings.fast_model, settings=settings
+        )
         notes = min(len(parts) * NOTES_TOKENS, settings.synthesis_input_tokens)
-        costs.append(self._claude.estimate(task.model, notes, settings.synthesis_max_tokens))
-        return _sum(costs)
+        reducing = replace(task, system=prompt("reduce"), keep=False)
+        writing = await self._generator.cost(reducing, asked, question, more=notes)
+        return None if reading is None or writing is None else reading + writing
 
 
 def _prompt_of(way: Plan) -> str:
     return "answer" if way.kind == "lookup" else "synthesis"
-
-
-def _sum(costs: Iterable[float | None]) -> float | None:
-    known = list(costs)
-    return None if None in known else sum(cost for cost in known if cost is not None)
 
 
 def _cut(passages: Sequence[Evidence]) -> list[Citable | None]:

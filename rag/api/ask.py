@@ -92,7 +92,9 @@ class AskRequest(BaseModel):
         if self.messages and self.conversation_id:
             raise ValueError("give `messages` or `conversation_id`, not both")
         if self.review and self.response_schema is not None:
-            raise ValueError("`review` checks sentences: leave it out where `response_schema` asks for a value")
+            raise ValueError(
+                "`review` checks sentences: leave it out where `response_schema` asks for a value"
+            )
         if not self.question and (not self.messages or self.messages[-1].role != "user"):
             raise ValueError("`question` is empty, and the last of `messages` is not the user's")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from rag.errors import CiteboxError, TooLarge
+from rag.errors import CiteboxError, ClaudeUnavailable, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ def install(app: FastAPI) -> None:
     async def ours(request: Request, error: CiteboxError) -> JSONResponse:
         if error.status >= 500:
             log.warning("%s: %s", error.code, error, extra={"request_id": request_id(request)})
-        return _reply(problem_of(error, request_id(request)))
+        after = error.retry_after if isinstance(error, ClaudeUnavailable) else None
+        headers = None if after is None else {"Retry-After": str(max(1, math.ceil(after)))}
+        return _reply(problem_of(error, request_id(request)), headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -9,8 +9,9 @@ from rag.bulk.state import Item, Prepared
 from rag.citable import Citable
 from rag.claude import Prompt, Usage, prompt
 from rag.claude.batches import LARGEST_BYTES, MOST_REQUESTS, BatchClient, BatchRequest
+from rag.claude.tokens import framed_tokens
 from rag.settings import Settings
-from rag.synthesis.sizes import BLOCK, tokens_of, tokens_of_text
+from rag.synthesis.sizes import tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def request_of(
 def cost_of(request: BatchRequest, given: Sequence[Citable], claude: BatchClient) -> Cost:
     """What a request may cost; its tokens are estimated on the safe side."""
     said = (request.asked.system, request.asked.question)
-    tokens = sum(BLOCK + tokens_of_text(text) for text in said) + sum(tokens_of(one) for one in given)
+    tokens = framed_tokens(said) + sum(tokens_of(one) for one in given)
     return Cost(
         claude.cost(request.model, Usage(input_tokens=tokens)),
         claude.cost(request.model, Usage(input_tokens=tokens, output_tokens=request.max_tokens)),

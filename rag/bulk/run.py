@@ -245,7 +245,7 @@ class Run:
         draft = draft_of(item, prepared)
         if reply.usage is not None:
             model = prepared.route.model
-            draft.account(model, reply.usage, self._claude.cost(model, reply.usage))
+            draft.purse.book(model, reply.usage, self._claude.cost(model, reply.usage))
             receipt = draft.receipt()
             item.spent_usd += receipt.usd
             await self._ledger.settle(reply.custom_id, self._caller.name, receipt.charges)

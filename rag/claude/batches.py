@@ -16,7 +16,7 @@ from rag.claude.events import CitationPointer, Prompt
 from rag.claude.failures import failure_of
 from rag.claude.prices import Usage, cost, load_prices
 from rag.claude.requests import request_body
-from rag.claude.tally import usage_of
+from rag.claude.tally import usage_of, whole_characters
 from rag.errors import ClaudeUnavailable, NotFound
 from rag.settings import Settings
 
@@ -191,7 +191,7 @@ def _answered(custom_id: str, message: Message) -> Reply:
     usage = usage_of(message.usage)
     sections = tuple(
         Section(
-            block.text,
+            whole_characters(block.text),
             tuple(
                 CitationPointer(at.search_result_index, at.start_block_index, at.end_block_index)
                 for at in block.citations or ()

@@ -86,7 +86,7 @@ class Breaker:
         if circuit.open_until is not None:
             left = circuit.open_until - self._clock()
             if left > 0:
-                raise _open(f"it is asked again in {math.ceil(left)} s")
+                raise _open(f"it is asked again in {math.ceil(left)} s", left)
             if circuit.probe is not None:
                 raise _open("one request is trying it right now")
             circuit.probe = attempt
@@ -97,5 +97,6 @@ class Breaker:
                 circuit.probe = None
 
 
-def _open(when: str) -> CircuitOpen:
-    return CircuitOpen(f"Claude failed several times in a row and is left alone for a while: {when}")
+def _open(when: str, left: float | None = None) -> CircuitOpen:
+    detail = f"Claude failed several times in a row and is left alone for a while: {when}"
+    return CircuitOpen(detail, retry_after=left)

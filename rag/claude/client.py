@@ -10,29 +10,44 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.claude.breaker import Breaker
 from rag.claude.connection import connect
-from rag.claude.events import Completion, Finished, Prompt, Spent, StreamEvent, TextDelta
+from rag.claude.events import Completion, Finished, Form, Payer, Prompt, StreamEvent, TextDelta
 from rag.claude.failures import Failed, judged
-from rag.claude.patience import Backoff, Patience
-from rag.claude.prices import Usage, cost, estimate, load_prices
-from rag.claude.requests import Body, completion_body, request_body
-from rag.claude.tally import Tally
-from rag.errors import SchemaMismatch
+from rag.claude.patience import LONGER, Backoff, Patience
+from rag.claude.prices import cost, estimate, load_prices
+from rag.claude.requests import Body, request_body, texts_of
+from rag.claude.tally import Tally, whole_characters
+from rag.claude.tokens import framed_tokens
+from rag.errors import ClaudeUnavailable, OverBudget, SchemaMismatch
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 CONNECT_SECONDS = 5.0
+LONG_TEXT = 50_000
+"""Characters whose tokens take so long to count that others are let run meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One request with all its attempts; `worst` is what each of them may cost."""
+
+    body: Body
+    worst: float | None
+    payer: Payer
+    patience: Patience
 
 
 class ClaudeClient:
     """Streams grounded answers and completes JSON; one for the life of a process. Close it at the end.
 
-    `backoff` and `breaker` are there for tests, which have no time to wait.
+    Each attempt is begun and ended with its payer, however it ends. `backoff` and `breaker` are there for
+    tests, which have no time to wait.
     """
 
     def __init__(
@@ -45,20 +60,13 @@ class ClaudeClient:
         self._sdk: AsyncAnthropic | None = None
 
     async def stream(
-        self,
-        model: str,
-        asked: Prompt,
-        *,
-        max_tokens: int,
-        deadline: float,
-        on_left: Callable[[Spent], None] | None = None,
+        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float, payer: Payer
     ) -> AsyncGenerator[StreamEvent]:
         """Ask `model` and yield what comes; `Finished` comes last and only when the answer is whole.
 
         Closing the iterator closes the request, so a reader who leaves stops the spending. Within
         `deadline`, in seconds that Claude is waited for, an attempt that failed before anything of its answer
-        was yielded is made again where that may help. Each attempt that cost something yields one `Spent`;
-        one that is left before its end tells `on_left`, since a closed iterator yields nothing more.
+        was yielded is made again where that may help and may be paid.
 
         Raises:
             ClaudeUnavailable: no connection, overload, silence or our own deadline; RateLimited and
@@ -66,106 +74,101 @@ class ClaudeClient:
             ClaudeRejected: the request was refused; its kinds are the key, the model, the length, the cap.
             AnswerRefused: the model declined.
             AnswerCutOff: the stream broke off, or ended without saying that it was whole.
+            OverBudget: the first attempt may not be paid. One after it just is not made.
         """
-        body = request_body(self._prices, model, asked, max_tokens, self._settings.prompt_cache)
-        async with aclosing(self._persist(self._attempt, body, deadline, on_left)) as events:
+        body = self._body(model, asked, max_tokens)
+        async with aclosing(self._persist(self._attempt, body, deadline, payer)) as events:
             async for event in events:
                 yield event
 
     async def complete(
-        self,
-        model: str,
-        *,
-        system: str,
-        content: str,
-        schema: dict[str, Any],
-        max_tokens: int,
-        deadline: float,
-        on_spent: Callable[[Spent], None] | None = None,
+        self, model: str, asked: Form, *, max_tokens: int, deadline: float, payer: Payer
     ) -> Completion:
-        """Ask `model` for JSON that fits `schema`, whose objects all forbid additional properties.
-
-        `on_spent` is told of each attempt that cost something, whole or failed, as it ends, so that
-        nothing is lost where this raises; a caller who books by it leaves the completion's own sum alone.
+        """Ask `model` for JSON that fits the schema.
 
         Raises:
-            AnswerError: as `stream` does; SchemaMismatch where the whole text is not JSON.
+            AnswerError, OverBudget: as `stream` does; SchemaMismatch where the whole text is not JSON.
         """
-        body = completion_body(
-            self._prices,
-            model,
-            system=system,
-            content=content,
-            schema=schema,
-            max_tokens=max_tokens,
-            keep=self._settings.prompt_cache,
-        )
-        text, reached_limit, spent = "", False, list[Spent]()
-        async with aclosing(self._persist(self._whole_attempt, body, deadline, on_spent)) as events:
+        body = self._body(model, asked, max_tokens)
+        text, reached_limit = "", False
+        async with aclosing(self._persist(self._whole_attempt, body, deadline, payer)) as events:
             async for event in events:
                 match event:
                     case TextDelta(more):
                         text += more
                     case Finished(reached_limit):
                         pass
-                    case Spent():
-                        spent.append(event)
-                        if on_spent:
-                            on_spent(event)
         try:
-            data = json.loads(text)
+            return Completion(_json(text), reached_limit)
         except ValueError as error:
             why = "reached its length limit" if reached_limit else "did not write JSON"
             raise SchemaMismatch(f"the model {why}") from error
-        bill = _sum(spent)
-        return Completion(data, bill.usage, bill.usd, reached_limit)
 
-    def estimate(self, model: str, prompt_tokens: int, output_tokens: int) -> float | None:
-        """The most dollars that one attempt of this size may cost; None for a model of unknown price."""
-        return estimate(self._prices, model, prompt_tokens, output_tokens, self._settings.prompt_cache)
+    async def worst(
+        self, model: str, asked: Prompt | Form, max_tokens: int, *, more: int = 0
+    ) -> float | None:
+        """The most dollars that one attempt may cost; None for a model of unknown price.
+
+        `more` are tokens of documents that will be asked of too and are not there yet.
+        """
+        return await self._worst(self._body(model, asked, max_tokens), more)
 
     async def close(self) -> None:
         if self._sdk is not None:
             await self._sdk.close()
 
+    def _body(self, model: str, asked: Prompt | Form, max_tokens: int) -> Body:
+        return request_body(self._prices, model, asked, max_tokens, self._settings.prompt_cache)
+
+    async def _worst(self, body: Body, more: int = 0) -> float | None:
+        texts = list(texts_of(body))
+        if sum(map(len, texts)) > LONG_TEXT:
+            tokens = await asyncio.to_thread(framed_tokens, texts)
+        else:
+            tokens = framed_tokens(texts)
+        keep = self._settings.prompt_cache
+        return estimate(self._prices, body["model"], tokens + more, body["max_tokens"], keep)
+
     async def _persist(
-        self, attempt: _Attempt, body: Body, deadline: float, on_left: _Told
+        self, attempt: _Attempt, body: Body, deadline: float, payer: Payer
     ) -> AsyncGenerator[StreamEvent]:
         """Make attempts until one is whole, one fails for good, or a part of one has been yielded."""
+        if deadline <= 0:
+            raise ClaudeUnavailable("no time is left to ask Claude", remedy=LONGER)
         patience = Patience(deadline, self._settings.claude_timeout, self._backoff)
+        errand = _Errand(body, await self._worst(body), payer, patience)
         shown = False
+        failed: Failed | None = None
         while True:
             try:
-                async with aclosing(attempt(body, patience, on_left)) as events:
+                async with aclosing(attempt(errand)) as events:
                     async for event in events:
-                        shown = shown or not isinstance(event, Spent)
+                        shown = True
                         yield event
                 return
-            except Failed as failed:
-                last = failed
-            if shown or not await patience.pause(last):
-                raise last.error from last.__cause__
+            except Failed as error:
+                failed = error
+            except OverBudget:
+                if failed is None:
+                    raise
+                raise failed.error from failed.__cause__
+            if shown or not await patience.pause(failed):
+                raise failed.error from failed.__cause__
 
-    async def _whole_attempt(
-        self, body: Body, patience: Patience, on_left: _Told
-    ) -> AsyncGenerator[StreamEvent]:
-        """One attempt of which nothing but its cost is yielded before all of it is there."""
-        held: list[StreamEvent] = []
-        async with aclosing(self._attempt(body, patience, on_left)) as events:
-            async for event in events:
-                if isinstance(event, Spent):
-                    yield event
-                else:
-                    held.append(event)
+    async def _whole_attempt(self, errand: _Errand) -> AsyncGenerator[StreamEvent]:
+        """One attempt of which nothing is yielded before all of it is there."""
+        async with aclosing(self._attempt(errand)) as events:
+            held = [event async for event in events]
         for event in held:
             yield event
 
-    async def _attempt(self, body: Body, patience: Patience, on_left: _Told) -> AsyncGenerator[StreamEvent]:
-        """One request; raises Failed after it has yielded what it cost."""
-        tally = Tally()
-        with self._breaker.attempt(body["model"]) as health:
+    async def _attempt(self, errand: _Errand) -> AsyncGenerator[StreamEvent]:
+        """One request; raises Failed."""
+        model, patience, tally = errand.body["model"], errand.patience, Tally()
+        with self._breaker.attempt(model) as health:
+            await errand.payer.begin(errand.worst)
             try:
-                request = self._client().messages.create(**body, stream=True)
+                request = self._client().messages.create(**errand.body, stream=True)
                 async with await patience.heard(request, begun=False) as raw:
                     events = aiter(raw)
                     while (event := await patience.heard(anext(events, None), begun=tally.alive)) is not None:
@@ -174,28 +177,21 @@ class ClaudeClient:
                         if tally.alive:
                             health.alive()
                 tally.check()
-            except (GeneratorExit, asyncio.CancelledError):
-                # The reader has left. What was read and written until then is billed all the same.
-                if on_left and tally.usage.prompt_tokens:
-                    on_left(self._spent(body["model"], tally.usage))
-                raise
             except Exception as error:
                 failed = judged(error)
                 if failed is not None and failed.unavailable:
                     health.failed()
                 elif failed is not None:
                     health.answered()
-                if tally.usage.prompt_tokens:
-                    yield self._spent(body["model"], tally.usage)
                 if failed is None or failed is error:
                     raise
                 raise failed from error
+            finally:
+                # Whole, failed, cancelled or closed: what was read and written until then is billed.
+                usage = tally.usage
+                errand.payer.ended(errand.worst, model, usage, cost(self._prices, model, usage))
             health.answered()
-        yield self._spent(body["model"], tally.usage)
         yield Finished(tally.reached_limit)
-
-    def _spent(self, model: str, usage: Usage) -> Spent:
-        return Spent(usage, cost(self._prices, model, usage))
 
     def _client(self) -> AsyncAnthropic:
         if self._sdk is None:
@@ -208,11 +204,12 @@ class ClaudeClient:
         return self._sdk
 
 
-_Told = Callable[[Spent], None] | None
-_Attempt = Callable[[Body, Patience, _Told], AsyncGenerator[StreamEvent]]
+_Attempt = Callable[[_Errand], AsyncGenerator[StreamEvent]]
 
 
-def _sum(spent: list[Spent]) -> Spent:
-    usages, dollars = [one.usage for one in spent], [one.usd for one in spent]
-    known = [one for one in dollars if one is not None]
-    return Spent(sum(usages, Usage()), round(sum(known), 8) if len(known) == len(dollars) else None)
+def _json(text: str) -> Any:
+    """The value of a JSON text; escapes in it may spell halves of characters, which no reply can hold."""
+    data = json.loads(text)
+    told = json.dumps(data, ensure_ascii=False)
+    whole = whole_characters(told)
+    return data if whole == told else json.loads(whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from rag.claude.prices import Usage
 
@@ -29,21 +29,13 @@ class SectionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What one attempt has cost, also when it failed; dollars are None for a model of unknown price."""
-
-    usage: Usage
-    usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
     """The whole answer has come, or as much of it as its length limit allows."""
 
     reached_limit: bool
 
 
-StreamEvent = TextDelta | CitationPointer | SectionEnd | Spent | Finished
+StreamEvent = TextDelta | CitationPointer | SectionEnd | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +70,31 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """A structured answer: JSON that was asked to fit a schema, not yet validated, and its bill.
+class Form:
+    """What a model is asked to answer in JSON by `schema`, whose objects all forbid additional properties."""
 
-    `usage` and `usd` are those of all attempts together.
-    """
+    system: str
+    content: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A structured answer: JSON that was asked to fit a schema, not yet validated."""
 
     data: Any
-    usage: Usage
-    usd: float | None
     reached_limit: bool
+
+
+class Payer(Protocol):
+    """Who pays for the attempts at an answer: asked before each of them, told how each has ended."""
+
+    async def begin(self, worst: float | None) -> None:
+        """Set aside what an attempt costs at worst; None where its price is not known.
+
+        Raises:
+            OverBudget: that is more than may be spent; the attempt must not be made.
+        """
+
+    def ended(self, worst: float | None, model: str, usage: Usage, usd: float | None) -> None:
+        """Free what `begin` set aside, and book what the attempt has cost, be it whole, failed or left."""

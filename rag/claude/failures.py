@@ -139,7 +139,7 @@ def _spend_cap(said: str) -> Failed:
 
 def _unreachable(said: str, *, unavailable: bool = True, after: float | None = None) -> Failed:
     error = ClaudeUnavailable(
-        f"Claude cannot be reached or is overloaded ({said})", remedy="try again shortly"
+        f"Claude cannot be reached or is overloaded ({said})", remedy="try again shortly", retry_after=after
     )
     return Failed(error, retry=True, unavailable=unavailable, retry_after=after)
 

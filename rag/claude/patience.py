@@ -18,6 +18,7 @@ MOST_RETRIES = 2
 """As many as the SDK makes by itself: whoever waits is better served by another way to answer."""
 MOST_BLIND_RETRIES = 1
 """Of a 429 that does not say when to come again: it may be a limit that no waiting cures."""
+LONGER = "ask again, or raise RAG_ANSWER_DEADLINE and RAG_SYNTHESIS_DEADLINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,11 @@ class Patience:
                 remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",
             )
             return Failed(error, unavailable=True)
-        remedy = "ask again, or raise RAG_ANSWER_DEADLINE and RAG_SYNTHESIS_DEADLINE"
+        after = f"{round(self._deadline, 1):g} s"
         if begun:
-            return Failed(AnswerCutOff(f"the answer was not whole after {self._deadline:g} s", remedy=remedy))
+            return Failed(AnswerCutOff(f"the answer was not whole after {after}", remedy=LONGER))
         return Failed(
-            ClaudeUnavailable(f"Claude did not answer within {self._deadline:g} s", remedy=remedy),
-            unavailable=True,
+            ClaudeUnavailable(f"Claude did not answer within {after}", remedy=LONGER), unavailable=True
         )
 
 

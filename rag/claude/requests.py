@@ -5,10 +5,11 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rag.claude.events import Prompt, SearchResult, Turn
+from rag.claude.events import Form, Prompt, SearchResult, Turn
 from rag.claude.prices import Keep, PriceTable
 
 Body = dict[str, Any]
@@ -18,8 +19,22 @@ OMITTED = "(The beginning of the conversation is left out.)"
 """Said in the user's place where a conversation begins with the assistant, which the API refuses."""
 
 
-def request_body(prices: PriceTable, model: str, asked: Prompt, max_tokens: int, keep: Keep) -> Body:
-    """A request for an answer with citations; `keep` is how long Claude keeps its stable parts."""
+def request_body(prices: PriceTable, model: str, asked: Prompt | Form, max_tokens: int, keep: Keep) -> Body:
+    """A request for an answer with citations, or for JSON by a schema, which the API allows only without.
+
+    `keep` is how long Claude keeps its stable parts.
+    """
+    thinking = _thinking(prices, model)
+    if isinstance(asked, Form):
+        form = {"type": "json_schema", "schema": asked.schema}
+        return {
+            "model": model,
+            "max_tokens": max_tokens,
+            "system": _system(asked.system, keep),
+            "messages": [{"role": "user", "content": asked.content}],
+            **thinking,
+            "output_config": {**thinking.get("output_config", {}), "format": form},
+        }
     results = _search_results(asked.results)
     if asked.keep_results and results:
         results[-1].update(_kept(keep))
@@ -28,31 +43,26 @@ def request_body(prices: PriceTable, model: str, asked: Prompt, max_tokens: int,
         "max_tokens": max_tokens,
         "system": _system(asked.system, keep),
         "messages": _messages(results, asked.history, asked.question),
-        **_thinking(prices, model),
-    }
-
-
-def completion_body(
-    prices: PriceTable,
-    model: str,
-    *,
-    system: str,
-    content: str,
-    schema: dict[str, Any],
-    max_tokens: int,
-    keep: Keep,
-) -> Body:
-    """A request for JSON by a schema, which the API allows only without citations."""
-    thinking = _thinking(prices, model)
-    form = {"type": "json_schema", "schema": schema}
-    return {
-        "model": model,
-        "max_tokens": max_tokens,
-        "system": _system(system, keep),
-        "messages": [{"role": "user", "content": content}],
         **thinking,
-        "output_config": {**thinking.get("output_config", {}), "format": form},
     }
+
+
+def texts_of(body: Body) -> Iterator[str]:
+    """All that Claude reads of a request, the schema too: a text for each block of it."""
+    for block in body["system"]:
+        yield block["text"]
+    for message in body["messages"]:
+        if isinstance(message["content"], str):
+            yield message["content"]
+            continue
+        for block in message["content"]:
+            if block["type"] == "search_result":
+                yield block["source"] + block["title"]
+                yield from (sentence["text"] for sentence in block["content"])
+            else:
+                yield block["text"]
+    if "format" in body.get("output_config", {}):
+        yield json.dumps(body["output_config"]["format"]["schema"], ensure_ascii=False)
 
 
 def _thinking(prices: PriceTable, model: str) -> Body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 
 NOTHING = Usage()
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, a surrogate: no reply of ours can hold one alone."""
 
 
 class Tally:
@@ -28,6 +31,7 @@ class Tally:
         self.alive = False
         self.begun = False
         self._kind = ""
+        self._half = ""
         self._written: list[str] = []
         self._usage = Usage()
         self._stop_reason: str | None = None
@@ -38,13 +42,13 @@ class Tally:
             self._account(event.message.usage)
         elif event.type == "content_block_start":
             self._kind = event.content_block.type
-            if event.content_block.type == "text" and event.content_block.text:
-                return [self._text(event.content_block.text)]
+            if event.content_block.type == "text":
+                return self._text(event.content_block.text)
         elif event.type == "content_block_delta":
             self.alive = True
             return self._delta(event.delta)
         elif event.type == "content_block_stop":
-            return [SectionEnd()] if self._kind == "text" else []
+            return [*self._text("", last=True), SectionEnd()] if self._kind == "text" else []
         elif event.type == "message_delta":
             self._account(event.usage)
             self._stop_reason = event.delta.stop_reason or self._stop_reason
@@ -78,14 +82,20 @@ class Tally:
         if self.reached_limit and not self.begun:
             raise Failed(AnswerCutOff("the model used up its limit before the first word of its answer"))
 
-    def _text(self, text: str) -> TextDelta:
+    def _text(self, text: str, *, last: bool = False) -> list[StreamEvent]:
+        """A piece of the answer; the half of a character at its end waits for the other half."""
+        text, self._half = self._half + text, ""
+        if not last and "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        if not text:
+            return []
         self.begun = True
         self._written.append(text)
-        return TextDelta(text)
+        return [TextDelta(whole_characters(text))]
 
     def _delta(self, delta: Any) -> list[StreamEvent]:
         if delta.type == "text_delta":
-            return [self._text(delta.text)]
+            return self._text(delta.text)
         if delta.type == "thinking_delta":
             self._written.append(delta.thinking)
         if delta.type == "citations_delta" and delta.citation.type == "search_result_location":
@@ -109,6 +119,13 @@ def usage_of(usage: Any, before: Usage = NOTHING) -> Usage:
         output_tokens=_given(usage.output_tokens, before.output_tokens),
         hour_write_tokens=by_time.ephemeral_1h_input_tokens if by_time else before.hour_write_tokens,
     )
+
+
+def whole_characters(text: str) -> str:
+    """The text with halves of characters joined, and with U+FFFD for each that is alone."""
+    if not HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _given(value: int | None, otherwise: int) -> int:

@@ -2,7 +2,7 @@
 
 from rag.synthesis.choosing import names
 from rag.synthesis.condensing import Condensed, condense
-from rag.synthesis.mapping import Notes, PartSpent, map_parts
+from rag.synthesis.mapping import Notes, map_parts
 from rag.synthesis.notes import PartCache
 from rag.synthesis.parts import Part, cut_into_parts
 from rag.synthesis.reading import Reading, most_tokens, read_documents
@@ -13,7 +13,6 @@ __all__ = [
     "Notes",
     "Part",
     "PartCache",
-    "PartSpent",
     "Reading",
     "Reviewed",
     "condense",

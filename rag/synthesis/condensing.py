@@ -8,10 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from rag.citable import Citable
-from rag.claude import ClaudeClient
+from rag.claude import ClaudeClient, Payer, Prompt, prompt
 from rag.events import Progress
 from rag.settings import Settings
-from rag.synthesis.mapping import Notes, PartSpent, map_parts
+from rag.synthesis.mapping import Notes, map_parts
 from rag.synthesis.notes import PartCache
 from rag.synthesis.parts import Part, cut_into_parts
 from rag.synthesis.sizes import tokens_of
@@ -40,7 +40,8 @@ async def condense(
     settings: Settings,
     deadline: float,
     finished: PartCache,
-) -> AsyncGenerator[Progress | PartSpent | Condensed]:
+    payer: Payer,
+) -> AsyncGenerator[Progress | Condensed]:
     """Notes by `model` on all of `citables`, small enough for one request; `Condensed` comes last.
 
     Notes that are still too large are condensed once more. `deadline` is in seconds, for all of it; failures,
@@ -48,6 +49,7 @@ async def condense(
 
     Raises:
         AnswerError: a part could not be read, or the time is over.
+        OverBudget: reading on would pass what may be spent.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + deadline
@@ -66,14 +68,13 @@ async def condense(
             max_tokens=NOTES_TOKENS,
             deadline=ends - loop.time(),
             finished=finished,
+            payer=payer,
         )
         async with aclosing(events):
             async for event in events:
                 match event:
                     case Progress(done, total, title):
                         yield Progress(before + done, before + total, title)
-                    case PartSpent():
-                        yield event
                     case Notes():
                         notes = event
         cut_short.update(dict.fromkeys(notes.cut_short))
@@ -83,6 +84,20 @@ async def condense(
         parts = _together(notes.citables, settings.map_part_tokens)
     kept, shortened = _fitting(notes.citables, most)
     yield Condensed(kept, _notice(list(cut_short), shortened))
+
+
+async def condensing_cost(
+    claude: ClaudeClient, question: str, parts: Sequence[Part], *, model: str, settings: Settings
+) -> float | None:
+    """Dollars that condensing these parts may cost at worst, each part read once."""
+    sizes = [part.tokens for part in parts]
+    if len(parts) * NOTES_TOKENS > settings.synthesis_input_tokens:
+        # Each of the notes alone is the dearest way to read them once more.
+        sizes += [NOTES_TOKENS] * len(parts)
+    asked = Prompt(prompt("map"), (), question)
+    costs = [await claude.worst(model, asked, NOTES_TOKENS, more=size) for size in sizes]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _together(notes: Sequence[Citable], part_tokens: int) -> list[Part]:

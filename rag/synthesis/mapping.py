@@ -13,26 +13,16 @@ from rag.claude import (
     CitationPointer,
     ClaudeClient,
     Finished,
+    Payer,
     Prompt,
     SectionEnd,
-    Spent,
     TextDelta,
-    Usage,
     prompt,
 )
-from rag.errors import AnswerCutOff, CircuitOpen, ClaudeUnavailable
+from rag.errors import AnswerCutOff, AnswerError, CircuitOpen, ClaudeUnavailable, OverBudget
 from rag.events import Progress
 from rag.synthesis.notes import NoteTaker, PartCache, PartNotes, as_citable, key_of
 from rag.synthesis.parts import Part
-
-
-@dataclass(frozen=True, slots=True)
-class PartSpent:
-    """What the reading of one part has cost, also when it failed."""
-
-    model: str
-    usage: Usage
-    usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +59,9 @@ class _Desk:
     model: str
     max_tokens: int
     ends: float
+    payer: Payer
     waiting: deque[_Request] = field(default_factory=deque)
-    news: asyncio.Queue[PartSpent | _Finished | None] = field(default_factory=asyncio.Queue)
+    news: asyncio.Queue[_Finished | None] = field(default_factory=asyncio.Queue)
     failure: Exception | None = None
 
 
@@ -84,7 +75,8 @@ async def map_parts(
     max_tokens: int,
     deadline: float,
     finished: PartCache,
-) -> AsyncGenerator[Progress | PartSpent | Notes]:
+    payer: Payer,
+) -> AsyncGenerator[Progress | Notes]:
     """Read all parts, `parallel` at a time, each in at most `max_tokens` of notes; `Notes` comes last.
 
     A part whose request fails is asked for once more. When that fails too, no further part is begun, those
@@ -94,8 +86,9 @@ async def map_parts(
 
     Raises:
         AnswerError: a part could not be read, or the time is over.
+        OverBudget: reading on would pass what may be spent.
     """
-    desk = _Desk(claude, model, max_tokens, asyncio.get_running_loop().time() + deadline)
+    desk = _Desk(claude, model, max_tokens, asyncio.get_running_loop().time() + deadline, payer)
     keys: list[str] = []
     made: dict[int, PartNotes] = {}
     for index, part in enumerate(parts):
@@ -116,8 +109,6 @@ async def map_parts(
             match await desk.news.get():
                 case None:
                     working -= 1
-                case PartSpent() as spent:
-                    yield spent
                 case _Finished(index, notes):
                     made[index] = notes
                     finished.put(keys[index], notes)
@@ -156,8 +147,12 @@ async def _read_twice(desk: _Desk, request: _Request) -> PartNotes:
         return await _read(desk, request)
     except CircuitOpen:
         raise
-    except (ClaudeUnavailable, AnswerCutOff):
+    except (ClaudeUnavailable, AnswerCutOff) as error:
+        failure: AnswerError = error
+    try:
         return await _read(desk, request)
+    except OverBudget:
+        raise failure from None
 
 
 async def _read(desk: _Desk, request: _Request) -> PartNotes:
@@ -169,7 +164,9 @@ async def _read(desk: _Desk, request: _Request) -> PartNotes:
         )
     taker = NoteTaker()
     cut_short = False
-    events = desk.claude.stream(desk.model, request.asked, max_tokens=desk.max_tokens, deadline=left)
+    events = desk.claude.stream(
+        desk.model, request.asked, max_tokens=desk.max_tokens, deadline=left, payer=desk.payer
+    )
     async with aclosing(events):
         async for event in events:
             match event:
@@ -179,8 +176,6 @@ async def _read(desk: _Desk, request: _Request) -> PartNotes:
                     taker.point(event)
                 case SectionEnd():
                     taker.end_section()
-                case Spent(usage, usd):
-                    desk.news.put_nowait(PartSpent(desk.model, usage, usd))
                 case Finished(reached_limit):
                     cut_short = reached_limit
     return PartNotes(tuple(taker.notes), cut_short)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rag.claude import ClaudeClient, Spent, Usage, prompt
+from rag.claude import ClaudeClient, Form, Payer, prompt
 from rag.documents import Citation, Support
 from rag.errors import SchemaMismatch
 
@@ -42,12 +42,10 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """The sentences with the reviewer's verdicts, in their order, and what the review cost."""
+    """The sentences with the reviewer's verdicts, in their order."""
 
     supports: tuple[Support, ...]
     model: str
-    usage: Usage
-    usd: float | None
 
 
 class _Verdict(BaseModel):
@@ -68,37 +66,30 @@ async def review(
     citations: Sequence[Citation],
     *,
     deadline: float,
-    on_spent: Callable[[Spent], None] | None = None,
+    payer: Payer,
 ) -> Reviewed:
     """Let `model` judge each sentence by the quotes it cites; it marks and never rewrites.
 
     A verdict replaces the local one, but not its score; a sentence without a verdict keeps what it had, and
-    a verdict on a sentence that does not exist is passed over. `deadline` is in seconds; `on_spent` is as in
-    `ClaudeClient.complete`, and tells also what a review without a result has cost.
+    a verdict on a sentence that does not exist is passed over. `deadline` is in seconds.
 
     Raises:
-        AnswerError: Claude gave no verdicts; the answer stands as it was.
+        AnswerError, OverBudget: Claude gave no verdicts; the answer stands as it was.
     """
     done = await claude.complete(
         model,
-        system=prompt("review"),
-        content=_content(answer_text, supports, citations),
-        schema=SCHEMA,
+        Form(prompt("review"), _content(answer_text, supports, citations), SCHEMA),
         max_tokens=THINKING_TOKENS + VERDICT_TOKENS * len(supports),
         deadline=deadline,
-        on_spent=on_spent,
+        payer=payer,
     )
     try:
         verdicts = _Verdicts.model_validate(done.data).verdicts
     except ValidationError as error:
         raise SchemaMismatch("the review pass gave no verdicts in the form it was asked for") from error
     by_number = {verdict.n: verdict for verdict in verdicts}
-    return Reviewed(
-        tuple(_marked(one, by_number.get(number)) for number, one in enumerate(supports, 1)),
-        model,
-        done.usage,
-        done.usd,
-    )
+    marked = (_marked(one, by_number.get(number)) for number, one in enumerate(supports, 1))
+    return Reviewed(tuple(marked), model)
 
 
 def _marked(support: Support, verdict: _Verdict | None) -> Support:

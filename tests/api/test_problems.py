@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from rag.api.app import create_app
-from rag.errors import StoreUnavailable
+from rag.errors import CircuitOpen, ClaudeUnavailable, RateLimited, StoreUnavailable
 from rag.settings import Settings
 from tests.claude_server import ClaudeServer, Refusal
 
@@ -189,6 +189,28 @@ async def test_before_the_models_are_loaded_the_service_says_when_to_come_again(
         response = await http.post("/v1/ask", json={"question": "How?"})
     assert_problem(response, 503, "starting")
     assert int(response.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (CircuitOpen("left alone", retry_after=12.3), "13"),
+        (RateLimited("too many", retry_after=0.0), "1"),
+        (ClaudeUnavailable("not there"), "2"),
+    ],
+    ids=lambda value: getattr(value, "code", value),
+)
+async def test_a_claude_that_is_not_there_says_when_to_come_again(
+    tmp_path: Path, error: ClaudeUnavailable, seconds: str
+) -> None:
+    def fails() -> None:
+        raise error
+
+    async with application(tmp_path) as (app, http):
+        app.add_api_route("/fails", fails)
+        response = await http.get("/fails")
+    assert_problem(response, 503, error.code)
+    assert response.headers["Retry-After"] == seconds
 
 
 async def test_a_service_that_could_not_open_its_store_says_why(tmp_path: Path) -> None:

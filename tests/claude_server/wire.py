@@ -125,7 +125,9 @@ def writing_time(plan: Plan) -> float:
 
 
 def encoded(event: Event) -> bytes:
-    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+    data = json.dumps(event, ensure_ascii=False)
+    # Half of a character goes over the wire as JSON can write it: escaped.
+    return f"event: {event['type']}\ndata: {data}\n\n".encode(errors="backslashreplace")
 
 
 def _block_events(index: int, block: Block, citations_first: bool, broken_off: bool) -> Iterator[Event]:

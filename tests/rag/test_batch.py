@@ -26,6 +26,7 @@ from rag.documents import Answer, Filters, Reader
 from rag.draft import NOT_FOUND
 from rag.errors import ClaudeRejected, ClaudeUnavailable, InvalidRequest, NotFound, OverBudget
 from rag.keys import Caller
+from rag.purse import Purse
 from rag.retrieval import Retriever
 from rag.routing import Mode
 from rag.support import SupportChecker
@@ -184,7 +185,7 @@ async def test_a_request_is_that_of_a_question_asked_alone(bench: Bench, claude:
     async with aclosing(shelf.ways(KEYS, Filters(), "fast")) as ways:
         _, given = await anext(ways)
     asked = Prompt(sent["params"]["system"][0]["text"], [one.as_result() for one in given], KEYS)
-    async for _ in alone.stream("claude-haiku-5-5", asked, max_tokens=1024, deadline=30):
+    async for _ in alone.stream("claude-haiku-5-5", asked, max_tokens=1024, deadline=30, payer=Purse()):
         pass
     await alone.close()
     body = claude.requests[-1].body

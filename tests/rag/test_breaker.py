@@ -60,8 +60,9 @@ def test_an_answer_in_between_starts_the_count_anew(breaker: Breaker) -> None:
 def test_it_says_how_long_it_stays_open(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, FAILURES)
     clock.now += 12.5
-    with pytest.raises(CircuitOpen, match="in 18 s"), breaker.attempt("m"):
+    with pytest.raises(CircuitOpen, match="in 18 s") as raised, breaker.attempt("m"):
         pass
+    assert raised.value.retry_after == 17.5
 
 
 def test_one_request_tries_while_the_others_are_still_turned_away(breaker: Breaker, clock: Clock) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rag.claude import ClaudeClient, Finished, Prompt, SearchResult, Spent, StreamEvent, TextDelta
+from rag.claude import ClaudeClient, Finished, Form, Prompt, SearchResult, StreamEvent, TextDelta
 from rag.claude.breaker import OPEN_SECONDS, Breaker
 from rag.claude.failures import retry_after
 from rag.claude.patience import Backoff
@@ -28,6 +28,7 @@ from rag.errors import (
     SchemaMismatch,
     SpendCapReached,
 )
+from rag.purse import Purse
 from rag.settings import Settings
 from tests.claude_server import (
     ClaudeServer,
@@ -121,11 +122,17 @@ def claude(make: Make) -> ClaudeClient:
 
 
 async def ask(
-    claude: ClaudeClient, events: list[StreamEvent] | None = None, *, model: str = HAIKU, deadline: float = 30
+    claude: ClaudeClient,
+    events: list[StreamEvent] | None = None,
+    *,
+    model: str = HAIKU,
+    deadline: float = 30,
+    payer: Purse | None = None,
 ) -> list[StreamEvent]:
     """All events of one answer; those before a failure are in `events`."""
     heard = [] if events is None else events
-    async for event in claude.stream(model, ASKED, max_tokens=200, deadline=deadline):
+    payer = payer or Purse()
+    async for event in claude.stream(model, ASKED, max_tokens=200, deadline=deadline, payer=payer):
         heard.append(event)
     return heard
 
@@ -287,12 +294,16 @@ async def test_an_answer_that_is_not_whole_by_the_deadline_is_cut_off(
 
 
 async def test_each_attempt_is_on_the_bill_once(server: ClaudeServer, claude: ClaudeClient) -> None:
+    server.enqueue(WHOLE)
+    alone = Purse()
+    await ask(claude, payer=alone)
     server.enqueue(MidStreamError(""), CutConnection(""), WHOLE)
-    events = await ask(claude)
-    spent = [event for event in events if isinstance(event, Spent)]
-    assert len(spent) == 3
-    assert len({one.usage.prompt_tokens for one in spent}) == 1
-    assert all(one.usd for one in spent)
+    purse = Purse()
+    await ask(claude, payer=purse)
+    ((one,), (three,)) = alone.charges, purse.charges
+    assert (one.requests, three.requests) == (1, 3)
+    assert three.input_tokens == 3 * one.input_tokens > 0
+    assert (three.usd or 0) > 2 * (one.usd or 0) > 0
 
 
 async def test_what_was_written_before_a_break_is_on_the_bill(
@@ -300,11 +311,11 @@ async def test_what_was_written_before_a_break_is_on_the_bill(
 ) -> None:
     text = "Keys rotate every year, and the key officer keeps them in two safes. " * 5
     server.enqueue(CutConnection(text))
-    events: list[StreamEvent] = []
+    purse = Purse()
     with pytest.raises(AnswerCutOff):
-        await ask(claude, events)
-    (spent,) = (event for event in events if isinstance(event, Spent))
-    assert spent.usage.output_tokens > len(text) / 4
+        await ask(claude, payer=purse)
+    (charge,) = purse.charges
+    assert charge.output_tokens > len(text) / 4
 
 
 async def test_the_key_is_in_no_error_and_no_log(
@@ -338,9 +349,9 @@ async def test_a_claude_that_keeps_failing_is_left_alone_and_then_tried_again(
         assert said(await ask(claude)) == "Every year."
 
 
-async def complete(claude: ClaudeClient, model: str = HAIKU, **more: Any) -> Any:
-    asked: dict[str, Any] = {"system": "Rewrite.", "content": "And when?", "max_tokens": 200, "deadline": 10}
-    return await claude.complete(model, schema=SCHEMA, **asked | more)
+async def complete(claude: ClaudeClient, model: str = HAIKU, payer: Purse | None = None) -> Any:
+    form = Form("Rewrite.", "And when?", SCHEMA)
+    return await claude.complete(model, form, max_tokens=200, deadline=10, payer=payer or Purse())
 
 
 @pytest.mark.parametrize("model", [HAIKU, SONNET])
@@ -348,10 +359,13 @@ async def test_a_completion_is_json_by_the_schema_and_has_a_bill(
     server: ClaudeServer, claude: ClaudeClient, model: str
 ) -> None:
     server.enqueue('{"standalone": "When do keys rotate?"}')
-    done = await complete(claude, model)
+    purse = Purse()
+    done = await complete(claude, model, purse)
     assert done.data == {"standalone": "When do keys rotate?"}
-    assert done.usage.prompt_tokens > 0
-    assert done.usd
+    (charge,) = purse.charges
+    assert (charge.model, charge.requests) == (model, 1)
+    assert charge.input_tokens > 0
+    assert charge.usd
     assert server.requests[-1].body["output_config"]["format"] == {"type": "json_schema", "schema": SCHEMA}
 
 
@@ -359,20 +373,17 @@ async def test_a_completion_that_breaks_off_is_made_again_and_both_are_on_its_bi
     server: ClaudeServer, claude: ClaudeClient
 ) -> None:
     server.enqueue(CutConnection('{"standa'), '{"standalone": "When?"}')
-    spent: list[Spent] = []
-    done = await complete(claude, on_spent=spent.append)
+    purse = Purse()
+    done = await complete(claude, payer=purse)
     assert done.data == {"standalone": "When?"}
-    first, second = spent
-    assert done.usage == first.usage + second.usage
-    assert done.usd == pytest.approx(first.usd + second.usd)
+    assert [charge.requests for charge in purse.charges] == [2]
 
 
-async def test_a_completion_that_is_not_json_is_a_mismatch_and_its_cost_is_told(
+async def test_a_completion_that_is_not_json_is_a_mismatch_and_is_on_the_bill(
     server: ClaudeServer, claude: ClaudeClient
 ) -> None:
     server.enqueue("I would rather talk.")
-    spent: list[Spent] = []
+    purse = Purse()
     with pytest.raises(SchemaMismatch):
-        await complete(claude, on_spent=spent.append)
-    (one,) = spent
-    assert one.usd
+        await complete(claude, payer=purse)
+    assert [charge.requests for charge in purse.charges] == [1]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rag.claude import ClaudeClient, Prompt, SearchResult, Spent, Turn, load_prices, prompt
+from rag.claude import ClaudeClient, Prompt, SearchResult, Turn, Usage, load_prices, prompt
 from rag.claude.prices import Keep
 from rag.claude.requests import OMITTED, request_body
+from rag.purse import Purse
 from rag.settings import Settings
 from tests.claude_server import ClaudeServer
 from tests.claude_server.rules import check_create
@@ -36,10 +37,21 @@ async def claude(server: ClaudeServer) -> AsyncIterator[ClaudeClient]:
     await client.close()
 
 
-async def bill(claude: ClaudeClient, model: str, asked: Prompt) -> Spent:
-    events = [event async for event in claude.stream(model, asked, max_tokens=200, deadline=30)]
-    (spent,) = (event for event in events if isinstance(event, Spent))
-    return spent
+class Bill(Purse):
+    """Keeps what the last attempt has used and cost, in more detail than a charge."""
+
+    usage = Usage()
+    usd: float | None = None
+
+    def ended(self, worst: float | None, model: str, usage: Usage, usd: float | None) -> None:
+        self.usage, self.usd = usage, usd
+
+
+async def bill(claude: ClaudeClient, model: str, asked: Prompt) -> Bill:
+    payer = Bill()
+    async for _ in claude.stream(model, asked, max_tokens=200, deadline=30, payer=payer):
+        pass
+    return payer
 
 
 def stable_part(body: dict[str, Any]) -> bytes:

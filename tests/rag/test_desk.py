@@ -9,22 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from rag.answering import Answerer
 from rag.asking import Asked, Desk
 from rag.claude import ClaudeClient, Turn
-from rag.conversation_store import ConversationStore
 from rag.documents import Reader
 from rag.draft import NOT_FOUND
 from rag.errors import InvalidRequest, NotFound, OverBudget
 from rag.events import Delta
 from rag.keys import Caller
-from rag.retrieval import Retriever
 from rag.usage import Ledger
 from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Part, Slow, Text
-from tests.fakes import OverlapReranker, WordEmbedder, parsed, put
+from tests.fakes import parsed, put
 from tests.rag.conftest import Library
+from tests.rag.desks import desk_of, settings_of
 
 KEYS = "How often do encryption keys rotate?"
 SUMMARY = "Summarise the backup policy"
@@ -56,24 +53,9 @@ async def desk(
     clients: list[ClaudeClient] = []
 
     def make(*, with_claude: bool = True, **changes: Any) -> Desk:
-        settings = library.settings.model_copy(update={"claude_timeout": 10.0, **changes})
-        if with_claude:
-            access = {"anthropic_base_url": claude.url, "anthropic_api_key": SecretStr("sk-test-key")}
-            settings = settings.model_copy(update=access)
+        settings = settings_of(library, claude.url if with_claude else None, **changes)
         clients.append(ClaudeClient(settings))
-        embedder, reranker = WordEmbedder(), OverlapReranker()
-        retriever = Retriever(settings, library.store, library.files, embedder, reranker)  # type: ignore[arg-type]
-        answerer = Answerer(
-            settings,
-            library.store,
-            library.files,
-            retriever,
-            embedder,  # type: ignore[arg-type]
-            reranker,
-            clients[-1],
-        )
-        conversations = ConversationStore(tmp_path / "conversations.sqlite", 24)
-        return Desk(settings, library.store, answerer, clients[-1], ledger, conversations)
+        return desk_of(library, settings, clients[-1], ledger, tmp_path)
 
     yield make
     for client in clients:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from rag.claude import ClaudeClient, Finished, Prompt, SearchResult, Spent, StreamEvent, TextDelta
+from rag.claude import ClaudeClient, Finished, Prompt, SearchResult, StreamEvent, TextDelta
 from rag.claude.patience import Backoff
 from rag.errors import (
     AnswerCutOff,
@@ -31,6 +31,7 @@ from rag.errors import (
     RateLimited,
     SpendCapReached,
 )
+from rag.purse import Purse
 from rag.settings import Settings
 
 INSTALLED = Path(sys.prefix) / "llmock"
@@ -97,8 +98,13 @@ async def make(url: str, pauses: list[float]) -> AsyncIterator[Make]:
         await client.close()
 
 
-async def ask(claude: ClaudeClient, events: list[StreamEvent], deadline: float = 30) -> str:
-    async for event in claude.stream("claude-haiku-5-5", ASKED, max_tokens=200, deadline=deadline):
+async def ask(
+    claude: ClaudeClient, events: list[StreamEvent], deadline: float = 30, payer: Purse | None = None
+) -> str:
+    payer = payer or Purse()
+    async for event in claude.stream(
+        "claude-haiku-5-5", ASKED, max_tokens=200, deadline=deadline, payer=payer
+    ):
         events.append(event)
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
@@ -118,11 +124,10 @@ def fault(kind: str, after_chunks: int, **fields: Any) -> dict[str, Any]:
 async def test_an_answer_comes_whole_and_has_a_bill(script: Script, make: Make) -> None:
     script(reply())
     events: list[StreamEvent] = []
-    assert await ask(make(), events) == TEXT
-    *_, spent, finished = events
-    assert isinstance(spent, Spent)
-    assert spent.usd
-    assert finished == Finished(reached_limit=False)
+    purse = Purse()
+    assert await ask(make(), events, payer=purse) == TEXT
+    assert [bool(charge.usd) for charge in purse.charges] == [True]
+    assert events[-1] == Finished(reached_limit=False)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from rag.claude import (
     CitationPointer,
     ClaudeClient,
     Finished,
+    Payer,
     Prompt,
     SectionEnd,
     StreamEvent,
@@ -26,12 +27,12 @@ from rag.documents import Filters, Reader
 from rag.errors import AnswerCutOff, AnswerRefused, ClaudeUnavailable
 from rag.events import Progress
 from rag.grounding import Citations
+from rag.purse import Purse
 from rag.settings import Settings
 from rag.synthesis import (
     Condensed,
     Notes,
     PartCache,
-    PartSpent,
     condense,
     cut_into_parts,
     map_parts,
@@ -95,8 +96,13 @@ PARTS = cut_into_parts(GIVEN, 220)
 
 
 def reading(
-    claude: Any, *, parallel: int = 1, finished: PartCache | None = None, question: str = ASKED
-) -> AsyncGenerator[Progress | PartSpent | Notes]:
+    claude: Any,
+    *,
+    parallel: int = 1,
+    finished: PartCache | None = None,
+    question: str = ASKED,
+    payer: Purse | None = None,
+) -> AsyncGenerator[Progress | Notes]:
     return map_parts(
         claude,
         question,
@@ -106,10 +112,11 @@ def reading(
         max_tokens=1000,
         deadline=60.0,
         finished=PartCache() if finished is None else finished,
+        payer=payer or Purse(),
     )
 
 
-async def notes_of(events: AsyncGenerator[Progress | PartSpent | Notes]) -> Notes:
+async def notes_of(events: AsyncGenerator[Progress | Notes]) -> Notes:
     async with aclosing(events) as stream:
         last = [event async for event in stream][-1]
     assert isinstance(last, Notes)
@@ -139,7 +146,8 @@ def assert_proved(citables: Sequence[Citable]) -> None:
 async def test_every_part_is_asked_once_and_the_notes_come_in_the_order_of_the_text(
     claude: ClaudeClient, server: ClaudeServer
 ) -> None:
-    async with aclosing(reading(claude, parallel=3)) as stream:
+    purse = Purse()
+    async with aclosing(reading(claude, parallel=3, payer=purse)) as stream:
         events = [event async for event in stream]
     assert len(PARTS) > 3
     bodies = [request.body for request in server.requests]
@@ -150,9 +158,9 @@ async def test_every_part_is_asked_once_and_the_notes_come_in_the_order_of_the_t
     progress = [event for event in events if isinstance(event, Progress)]
     assert [(one.done, one.total) for one in progress] == [(n, len(PARTS)) for n in range(len(PARTS) + 1)]
     assert {one.title for one in progress} == {"Handbook"}
-    spent = [event for event in events if isinstance(event, PartSpent)]
-    assert len(spent) == len(PARTS)
-    assert all(one.model == HAIKU and one.usd for one in spent)
+    (charge,) = purse.charges
+    assert (charge.model, charge.requests) == (HAIKU, len(PARTS))
+    assert charge.usd
     notes = events[-1]
     assert isinstance(notes, Notes)
     assert [one.title for one in notes.citables] == [part.title for part in PARTS]
@@ -263,7 +271,7 @@ class CountingClaude:
     most_at_once: int = 0
 
     async def stream(
-        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float
+        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float, payer: Payer
     ) -> AsyncGenerator[StreamEvent]:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -311,6 +319,7 @@ async def test_no_part_is_begun_when_the_time_is_over() -> None:
         max_tokens=1000,
         deadline=-1.0,
         finished=PartCache(),
+        payer=Purse(),
     )
     with pytest.raises(ClaudeUnavailable, match="longer than it may"):
         await notes_of(events)
@@ -334,6 +343,7 @@ async def test_notes_are_not_those_of_another_question_text_or_document() -> Non
         max_tokens=1000,
         deadline=60.0,
         finished=finished,
+        payer=Purse(),
     )
     notes = await notes_of(events)
     assert len(claude.asked) == 3 * len(PARTS)
@@ -359,7 +369,14 @@ async def condensed(
     claude: Any, citables: Sequence[Citable], settings: Settings
 ) -> tuple[Condensed, list[Progress]]:
     events = condense(
-        claude, ASKED, citables, model=HAIKU, settings=settings, deadline=60.0, finished=PartCache()
+        claude,
+        ASKED,
+        citables,
+        model=HAIKU,
+        settings=settings,
+        deadline=60.0,
+        finished=PartCache(),
+        payer=Purse(),
     )
     async with aclosing(events) as stream:
         seen = [event async for event in stream]
@@ -399,7 +416,8 @@ async def test_the_final_answer_cites_the_exact_text_of_the_originals(
     server.requests.clear()
     pointers: list[CitationPointer] = []
     asked = Prompt(prompt("reduce"), [one.as_result() for one in notes.citables], ASKED)
-    async with aclosing(claude.stream(SONNET, asked, max_tokens=4000, deadline=60.0)) as events:
+    stream = claude.stream(SONNET, asked, max_tokens=4000, deadline=60.0, payer=Purse())
+    async with aclosing(stream) as events:
         pointers = [event async for event in events if isinstance(event, CitationPointer)]
     assert pointers
     for evidence, start, end in places_of(pointers, notes.citables):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rag.claude import ClaudeClient, Spent, prompt
+from rag.claude import ClaudeClient, prompt
 from rag.documents import Citation, Support
 from rag.errors import AnswerError, AnswerRefused, SchemaMismatch
+from rag.purse import Purse
 from rag.settings import Settings
 from rag.synthesis import Reviewed, review
 from tests.claude_server import ClaudeServer, ErrorStatus, Refusal
@@ -76,8 +77,8 @@ def verdicts(*given: tuple[int, bool, str]) -> str:
     return json.dumps({"verdicts": [{"n": n, "supported": yes, "reason": why} for n, yes, why in given]})
 
 
-async def reviewed(claude: ClaudeClient, **more: Any) -> Reviewed:
-    return await review(claude, SONNET, TEXT, LOCAL, CITATIONS, deadline=30.0, **more)
+async def reviewed(claude: ClaudeClient, payer: Purse | None = None) -> Reviewed:
+    return await review(claude, SONNET, TEXT, LOCAL, CITATIONS, deadline=30.0, payer=payer or Purse())
 
 
 async def test_a_verdict_marks_its_sentence_and_a_missing_one_leaves_the_local(
@@ -86,7 +87,8 @@ async def test_a_verdict_marks_its_sentence_and_a_missing_one_leaves_the_local(
     server.enqueue(
         verdicts((2, False, "One officer, not two."), (1, True, ""), (9, False, "No such sentence."))
     )
-    done = await reviewed(claude)
+    purse = Purse()
+    done = await reviewed(claude, purse)
     assert [(one.supported, one.reason) for one in done.supports] == [
         (True, None),
         (False, "One officer, not two."),
@@ -97,8 +99,8 @@ async def test_a_verdict_marks_its_sentence_and_a_missing_one_leaves_the_local(
         one.model_dump(exclude=unmarked) for one in LOCAL
     ]
     assert done.model == SONNET
-    assert done.usage.output_tokens > 0
-    assert (done.usd or 0) > 0
+    (charge,) = purse.charges
+    assert (charge.model, charge.output_tokens > 0, (charge.usd or 0) > 0) == (SONNET, True, True)
 
 
 async def test_an_unsupported_sentence_always_has_a_reason(
@@ -137,11 +139,11 @@ async def test_the_reviewer_sees_each_sentence_with_the_quotes_it_cites(
         (ErrorStatus(400, "invalid_request_error"), AnswerError),
     ],
 )
-async def test_a_review_without_verdicts_is_an_error_and_its_cost_is_told(
+async def test_a_review_without_verdicts_is_an_error_and_is_on_the_bill(
     claude: ClaudeClient, server: ClaudeServer, reply: Any, error: type[AnswerError]
 ) -> None:
     server.enqueue(reply)
-    spent: list[Spent] = []
+    purse = Purse()
     with pytest.raises(error):
-        await reviewed(claude, on_spent=spent.append)
-    assert bool(spent) is not isinstance(reply, ErrorStatus)
+        await reviewed(claude, purse)
+    assert bool(purse.charges) is not isinstance(reply, ErrorStatus)

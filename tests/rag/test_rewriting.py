@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from rag.claude import ClaudeClient, Turn, prompt
 from rag.conversation import Checkpoint, Fitted, fit, fold_by_rule
 from rag.followups import standalone_by_rule
+from rag.purse import Purse
 from rag.rewriting import Rewritten, extend, rewrite
 from rag.settings import Settings
 from tests.claude_server import ClaudeServer, ErrorStatus, MaxTokens, Refusal
@@ -43,21 +44,22 @@ async def claude(server: ClaudeServer) -> AsyncIterator[ClaudeClient]:
     await client.close()
 
 
-async def rewritten(claude: ClaudeClient | None, question: str) -> Rewritten:
-    return await rewrite(claude, HAIKU, question, TURNS, deadline=10)
+async def rewritten(claude: ClaudeClient | None, question: str, payer: Purse | None = None) -> Rewritten:
+    return await rewrite(claude, HAIKU, question, TURNS, deadline=10, payer=payer or Purse())
 
 
 def words(text: str) -> int:
     return len(text.split())
 
 
-async def test_a_follow_up_is_rewritten_by_the_model_and_its_cost_is_told(
+async def test_a_follow_up_is_rewritten_by_the_model_and_is_on_the_bill(
     server: ClaudeServer, claude: ClaudeClient
 ) -> None:
     server.enqueue('{"question": "How long are  weekly backups kept?"}')
-    done = await rewritten(claude, "what about weekly ones?")
+    purse = Purse()
+    done = await rewritten(claude, "what about weekly ones?", purse)
     assert (done.question, done.by) == ("How long are weekly backups kept?", "model")
-    assert sum(one.usd or 0 for one in done.spent) > 0
+    assert sum(one.usd or 0 for one in purse.charges) > 0
     body = server.requests[-1].body
     assert [block["text"] for block in body["system"]] == [prompt("rewrite")]
     (message,) = body["messages"]
@@ -84,9 +86,10 @@ async def test_where_claude_fails_the_rule_rewrites(
     server: ClaudeServer, claude: ClaudeClient, reply: Any
 ) -> None:
     server.enqueue(reply)
-    done = await rewritten(claude, "what about weekly ones?")
+    purse = Purse()
+    done = await rewritten(claude, "what about weekly ones?", purse)
     assert (done.question, done.by) == (standalone_by_rule("what about weekly ones?", TURNS), "rule")
-    assert bool(done.spent) == (not isinstance(reply, ErrorStatus))
+    assert bool(purse.charges) == (not isinstance(reply, ErrorStatus))
 
 
 @pytest.mark.parametrize(
@@ -139,14 +142,15 @@ async def test_a_checkpoint_is_extended_by_the_model_with_only_the_turns_it_lack
     fitted = long_conversation()
     before = Checkpoint("Leave was spoken of.", 4, frozenset({"d"}))
     given = Fitted(before, fitted.folded, fitted.recent)
-    done = await extend(claude, HAIKU, given, 200, words, deadline=10)
+    purse = Purse()
+    done = await extend(claude, HAIKU, given, 200, words, deadline=10, payer=purse)
     assert done.by == "model"
     assert done.checkpoint == Checkpoint(
         "Daily backups are kept for 90 days.\nAsked twelve times.",
         4 + len(fitted.folded),
         frozenset({"d"}),
     )
-    assert sum(one.usd or 0 for one in done.spent) > 0
+    assert sum(one.usd or 0 for one in purse.charges) > 0
     sent = json.loads(server.requests[-1].body["messages"][0]["content"])
     assert sent["notes"] == "Leave was spoken of."
     assert len(sent["turns"]) == len(fitted.folded)
@@ -158,7 +162,7 @@ async def test_a_checkpoint_that_is_empty_or_invents_a_number_is_made_by_rule(
 ) -> None:
     server.enqueue(ErrorStatus(400) if reply is None else json.dumps({"notes": reply}))
     fitted = long_conversation()
-    done = await extend(claude, HAIKU, fitted, 200, words, deadline=10)
+    done = await extend(claude, HAIKU, fitted, 200, words, deadline=10, payer=Purse())
     assert (done.by, done.checkpoint) == ("rule", fold_by_rule(fitted, 200, words))
 
 
@@ -167,12 +171,12 @@ async def test_a_checkpoint_of_the_model_s_stays_within_its_share(
 ) -> None:
     server.enqueue(json.dumps({"notes": "Backups were spoken of at length.\n" * 40}))
     fitted = long_conversation()
-    done = await extend(claude, HAIKU, fitted, 200, words, deadline=10)
+    done = await extend(claude, HAIKU, fitted, 200, words, deadline=10, payer=Purse())
     assert done.checkpoint is not None
     assert 0 < words(done.checkpoint.text) <= 50
 
 
 async def test_nothing_is_asked_while_everything_fits(server: ClaudeServer, claude: ClaudeClient) -> None:
-    done = await extend(claude, HAIKU, fit(TURNS, 200, None, words), 200, words, deadline=10)
+    done = await extend(claude, HAIKU, fit(TURNS, 200, None, words), 200, words, deadline=10, payer=Purse())
     assert (done.checkpoint, done.by) == (None, "none")
     assert server.requests == []

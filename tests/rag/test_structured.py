@@ -11,9 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from rag.citable import Citable, of_evidence
-from rag.claude import ClaudeClient, Spent
+from rag.claude import ClaudeClient
 from rag.documents import Chunk, Evidence
 from rag.errors import AnswerRefused, InvalidRequest, SchemaMismatch
+from rag.purse import Purse
 from rag.settings import Settings
 from rag.structured import Extraction, extract, leaves
 from rag.structured_proof import said, stands_in
@@ -93,7 +94,7 @@ def reply(data: Any, /, found: bool = True, **cited: list[int]) -> str:
 
 
 async def run(claude: ClaudeClient, schema: dict[str, Any] = SCHEMA, **more: Any) -> Extraction:
-    asked: dict[str, Any] = {"max_tokens": 500, "deadline": 20.0} | more
+    asked: dict[str, Any] = {"max_tokens": 500, "deadline": 20.0, "payer": Purse()} | more
     sources = asked.pop("given", None)
     return await extract(
         claude, HAIKU, "What are the terms?", schema, given() if sources is None else sources, **asked
@@ -109,12 +110,13 @@ async def test_each_value_is_cited_by_the_sentence_in_which_it_stands(
 ) -> None:
     data = {"landlord": "Birch Holdings Ltd", "rent": 1200, "begins": "2024-05-03", "pets": True}
     server.enqueue(reply(data, landlord=[LANDLORD], rent=[RENT], begins=[BEGINS], pets=[PETS]))
-    found = await run(claude)
+    purse = Purse()
+    found = await run(claude, payer=purse)
     assert (found.found, found.data) == (True, data)
     assert quotes(found, "/landlord") == ["The landlord is Birch Holdings Ltd."]
     assert quotes(found, "/rent") == ["The rent is EUR 1,200 a month."]
     assert quotes(found, "/begins") == ["The lease begins on 3 May 2024."]
-    assert [one.usd is not None for one in found.spent] == [True]
+    assert [charge.requests for charge in purse.charges] == [1]
 
 
 async def test_what_a_sentence_only_implies_is_cited_but_called_unverified(
@@ -185,7 +187,6 @@ async def test_nothing_found_is_no_data_whatever_else_is_said(
     for _ in range(2):
         found = await run(claude)
         assert (found.found, found.data, found.places, found.unverified) == (False, None, {}, ())
-        assert len(found.spent) == 1
 
 
 async def test_without_a_sentence_nothing_is_asked(server: ClaudeServer, claude: ClaudeClient) -> None:
@@ -199,10 +200,10 @@ async def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_what_is_w
 ) -> None:
     server.enqueue(reply({"landlord": "Birch", "rent": -5}))
     server.enqueue(reply({"landlord": "Birch", "rent": 1200}, rent=[RENT]))
-    costs: list[Spent] = []
-    found = await run(claude, on_spent=costs.append)
+    purse = Purse()
+    found = await run(claude, payer=purse)
     assert found.data["rent"] == 1200
-    assert len(found.spent) == len(costs) == 2
+    assert [charge.requests for charge in purse.charges] == [2]
     first, second = (request.body["messages"][0]["content"] for request in server.requests)
     assert second.startswith(first)
     assert "/rent: -5 is less than the minimum of 0" in second
@@ -213,10 +214,10 @@ async def test_two_answers_that_do_not_fit_are_an_error_and_both_are_on_the_bill
 ) -> None:
     server.enqueue('{"found": "maybe"}')
     server.enqueue(reply({"landlord": "Birch"}))
-    costs: list[Spent] = []
+    purse = Purse()
     with pytest.raises(SchemaMismatch, match="'rent' is a required property"):
-        await run(claude, on_spent=costs.append)
-    assert len(costs) == len(server.requests) == 2
+        await run(claude, payer=purse)
+    assert [charge.requests for charge in purse.charges] == [len(server.requests)] == [2]
 
 
 async def test_an_answer_that_is_cut_off_is_not_asked_for_again(

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from rag.claude import estimated_tokens
 from rag.documents import EVERYONE, DocumentRecord, Filters, Hit, Reader, document_id_of, utc_now
 from rag.synthesis import Part, Reading, cut_into_parts, names, read_documents
 from rag.synthesis.choosing import choose, reading_order
-from rag.synthesis.sizes import tokens_of, tokens_of_text
+from rag.synthesis.sizes import tokens_of
 from tests.fakes import parsed, put
 from tests.rag.conftest import BACKUPS, Library
 from tests.rag.long_text import citables_of, handbook
@@ -270,4 +271,4 @@ def test_one_part_holds_what_fits() -> None:
 def test_the_estimate_is_never_below_what_such_text_is_known_to_cost(
     text: str, characters_per_token: float
 ) -> None:
-    assert len(text) / characters_per_token <= tokens_of_text(text) <= 2 * len(text) / characters_per_token
+    assert len(text) / characters_per_token <= estimated_tokens(text) <= 2 * len(text) / characters_per_token

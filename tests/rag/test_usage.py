@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.documents import Charge, Receipt
+from rag.claude import Usage
 from rag.errors import OverBudget, StoreUnavailable
-from rag.usage import HOLD_SECONDS, Ledger, Purse
+from rag.purse import Purse
+from rag.usage import HOLD_SECONDS, Ledger
 
 NOON = 1_780_000_000.0
 
@@ -33,9 +34,13 @@ def ledger(tmp_path: Path, clock: Clock) -> Ledger:
     return Ledger(tmp_path / "state" / "usage.sqlite", clock)
 
 
-def receipt(usd: float, model: str = "claude-haiku-5-5", tokens: int = 100) -> Receipt:
-    charge = Charge(model=model, input_tokens=tokens, output_tokens=10, usd=usd)
-    return Receipt(model=model, charges=(charge,))
+HAIKU, SONNET = "claude-haiku-5-5", "claude-sonnet-5-5"
+USED = Usage(input_tokens=100, output_tokens=10)
+
+
+async def answered(purse: Purse, usd: float, model: str = HAIKU) -> None:
+    purse.book(model, USED, usd)
+    await purse.settle(model)
 
 
 async def test_requests_at_the_same_time_cannot_together_pass_the_day_s_budget(ledger: Ledger) -> None:
@@ -48,7 +53,7 @@ async def test_requests_at_the_same_time_cannot_together_pass_the_day_s_budget(l
 async def test_what_was_set_aside_and_not_spent_is_free_again(ledger: Ledger) -> None:
     first, second = (Purse("intranet", day=0.10, ledger=ledger) for _ in range(2))
     await first.hold(0.08)
-    await first.settle(receipt(0.01))
+    await answered(first, 0.01)
     await second.hold(0.08)
     assert await ledger.spent_today("intranet") == pytest.approx(0.09)
 
@@ -63,7 +68,7 @@ async def test_a_second_hold_of_one_answer_replaces_its_first(ledger: Ledger) ->
 async def test_a_new_day_brings_a_new_budget(ledger: Ledger, clock: Clock) -> None:
     spent = Purse("intranet", day=0.10, ledger=ledger)
     await spent.hold(0.10)
-    await spent.settle(receipt(0.10))
+    await answered(spent, 0.10)
     with pytest.raises(OverBudget, match=r"\$0\.0000 are left"):
         await Purse("intranet", day=0.10, ledger=ledger).hold(0.01)
     await Purse("another key", day=0.10, ledger=ledger).hold(0.01)
@@ -94,14 +99,14 @@ async def test_a_model_without_a_price_is_not_asked_under_a_budget() -> None:
 
 async def test_usage_sums_by_key_day_and_model(ledger: Ledger, clock: Clock) -> None:
     for key, usd, model in [
-        ("a", 0.01, "claude-haiku-5-5"),
-        ("a", 0.20, "claude-sonnet-5-5"),
-        ("b", 0.02, "claude-haiku-5-5"),
+        ("a", 0.01, HAIKU),
+        ("a", 0.20, SONNET),
+        ("b", 0.02, HAIKU),
     ]:
-        await Purse(key, ledger=ledger).settle(receipt(usd, model))
+        await answered(Purse(key, ledger=ledger), usd, model)
     clock.now += 86_400
-    await Purse("a", ledger=ledger).settle(receipt(0.04))
-    await Purse("a", ledger=ledger).settle(Receipt(model="extractive"))
+    await answered(Purse("a", ledger=ledger), 0.04)
+    await Purse("a", ledger=ledger).settle("extractive")
     (total,) = await ledger.sums([])
     assert (total.answers, total.requests, total.usd) == (5, 4, pytest.approx(0.27))
     by_model = {row.model: row.usd for row in await ledger.sums(["model"])}
