@@ -114,9 +114,7 @@ class Answerer:
                 "response_schema needs Claude", remedy="set ANTHROPIC_API_KEY on the service"
             )
         if question.schema is not None:
-            response_schema(
-                dict(question.schema)
-            )  # one that cannot be used is refused before anything is spent
+            response_schema(dict(question.schema))  # refused, if at all, before anything is spent
         asked = await self._standalone(question, draft, watch)
         chosen = plan(asked, question.mode, self._settings)
         draft.kind, draft.route = chosen.kind, chosen.route
@@ -135,6 +133,8 @@ class Answerer:
             return
         found = await self._finder.passages(question, candidates, watch)
         draft.hits = found.hits
+        if found.notice:
+            draft.add_notice(found.notice)
         chosen, back = await self._judge.judged(chosen, question, asked, found.hits)
         draft.kind, draft.route = chosen.kind, chosen.route
         if back or not found.passages or chosen.route.model == NO_MODEL:

@@ -114,6 +114,13 @@ class Desk:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def tidy(self) -> None:
+        """Forget the conversations whose time is over; to be called now and then."""
+        try:
+            await self._conversations.sweep()
+        except CiteboxError as error:
+            log.warning("old conversations could not be forgotten: %s", error)
+
     async def forget(self, conversation_id: str, caller: Caller) -> None:
         """Forget a conversation.
 

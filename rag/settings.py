@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     neighbours: bool = Field(default=True, description="Join each passage with its neighbour chunks.")
     candidates: int = Field(default=50, ge=1, le=1000, description="Chunks taken from each search.")
     rerank_candidates: int = Field(
-        default=10, ge=1, le=200, description="Most chunks the reranker scores; clear cases need fewer."
+        default=16, ge=1, le=200, description="Most chunks the reranker scores; clear cases need fewer."
     )
     rerank_budget_ms: float | None = Field(
         default=None, gt=0, description="Milliseconds after which reranking stops where it is."

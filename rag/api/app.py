@@ -20,6 +20,8 @@ from rag.settings import Settings
 
 log = logging.getLogger(__name__)
 
+TIDY_SECONDS = 3600.0
+
 DESCRIPTION = """Questions to your own documents, answered with citations that can be checked.
 
 Every error is `application/problem+json` with a stable `code`. Offsets count Unicode code points, end
@@ -70,7 +72,10 @@ async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
             runtime.door = stack.enter_context(open_door(service))
             runtime.service = service
             runtime.settled.set()
-            await ends.wait()
+            while not ends.is_set():
+                await service.desk.tidy()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ends.wait(), TIDY_SECONDS)
     except CiteboxError as error:
         runtime.failure = error
     except Exception:
