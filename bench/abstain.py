@@ -1,6 +1,6 @@
 """Knowing when not to answer: refusals and questions back on the extractive path, without Claude.
 
-    .venv/bin/python -m bench.abstain [--set PATH ...] [--work FOLDER] [--fit]
+    .venv/bin/python -m bench.abstain [--set PATH]... [--work FOLDER] [--fit]
 
 The sample library and data/questions.jsonl are always measured; the weights were never fitted to them. PATH
 is a folder with `corpus.jsonl` ({id, title, text}) and `queries.jsonl` of one of two kinds:

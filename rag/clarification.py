@@ -68,7 +68,7 @@ def unclear(question: str, hits: Sequence[Hit], earlier: Sequence[str] = ()) -> 
     """What to ask back, one short question; None when the question is clear enough to answer.
 
     Args:
-        question: as the reader put it, before it is made to stand alone.
+        question: as it stands alone.
         hits: what was found for it, best first.
         earlier: the texts of the turns before, the reader's and the answers'.
     """
@@ -165,8 +165,11 @@ def _names(hits: Sequence[Hit]) -> list[str]:
 
 
 def _rivals(hits: Sequence[Hit]) -> Iterator[Hit]:
-    best = max((hit.relevance for hit in hits if hit.relevance is not None), default=0.0)
-    return (hit for hit in hits if hit.relevance is None or hit.relevance >= best - RIVAL_MARGIN)
+    """The hits near the best. Where some were reranked, one that was not was too far behind for it."""
+    read = [hit.relevance for hit in hits if hit.relevance is not None]
+    if not read:
+        return iter(hits)
+    return (hit for hit in hits if hit.relevance is not None and hit.relevance >= max(read) - RIVAL_MARGIN)
 
 
 def _ask(stem: str, named: Sequence[str]) -> str:

@@ -195,11 +195,6 @@ def history(checkpoint: Checkpoint | None, recent: Sequence[Turn]) -> tuple[Turn
     return (Turn("user", _shown(checkpoint)), *plain) if checkpoint and checkpoint.text else plain
 
 
-def history_tokens(turns: Sequence[Turn], tokens: Tokens) -> int:
-    """What a history counts for in the budget."""
-    return sum(_turn_tokens(turn.text, tokens) for turn in turns)
-
-
 def clip(text: str, most: int) -> str:
     """The beginning of a text, at most `most` characters of it, cut between words."""
     if len(text) <= most:

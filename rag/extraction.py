@@ -42,7 +42,7 @@ async def fill_in(
             deadline=draft.ends.left,
             payer=draft.purse,
         )
-    if not found.found:
+    if not found.found or not any(True for _ in leaves(found.data)):
         return draft.not_found()
     for pointer, value in leaves(found.data):
         lead = "\n" if draft.text.text else ""

@@ -2,7 +2,7 @@
 
 Scores keep what ranks throw away: how much nearer the best passage is than the next. Bruch, Gai and Ingber,
 An Analysis of Fusion Functions for Hybrid Retrieval (2023); measured against reciprocal rank fusion in
-docs/benchmarks.md.
+docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 LEXICAL_WEIGHT = 0.4
-"""Share of BM25; the rest is the cosine's. Less suits code, more suits prose (docs/benchmarks.md)."""
+"""Share of BM25; the rest is the cosine's. Less suits code, more suits prose (docs/decisions.md)."""
 
 
 def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> dict[str, float]:

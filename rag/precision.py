@@ -61,7 +61,7 @@ def use_bfloat16(model: SentenceTransformer) -> bool:
     model.bfloat16()
     try:
         agreement = float((_vectors(model) * before).sum(axis=1).min())
-    except (RuntimeError, TypeError) as error:  # a module that has no such arithmetic
+    except Exception as error:  # whatever a module without such arithmetic raises
         log.info("bfloat16 is not used: %s", error)
         agreement = 0.0
     if agreement >= AGREEMENT:
@@ -94,5 +94,6 @@ def _vectors(model: SentenceTransformer) -> np.ndarray[Any, np.dtype[np.float32]
 
 
 def _widen(module: Any, given: Any, made: dict[str, Any]) -> dict[str, Any]:
-    made["token_embeddings"] = made["token_embeddings"].float()
+    if "token_embeddings" in made:
+        made["token_embeddings"] = made["token_embeddings"].float()
     return made

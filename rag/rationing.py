@@ -48,7 +48,7 @@ def rerank(
     """Add the cross-encoder's score to the fused one over the first candidates, at most `most`.
 
     By itself it loses on technical text and code and wins on prose; the sum gains on both, since a clear lead
-    of one outweighs a narrow one of the other (docs/benchmarks.md). The best candidates are read first, so a
+    of one outweighs a narrow one of the other (docs/decisions.md). The best candidates are read first, so a
     reading that `budget_ms` ends has read what matters most; at least one slice is always read.
     """
     ends = None if budget_ms is None else clock() + budget_ms / 1000

@@ -1,6 +1,6 @@
 """Haiku or Sonnet, and why. Decided from what is known before any token is bought.
 
-The rule, in this order (docs/guide.md publishes it):
+The rule, in this order (docs/answers.md publishes it):
 
 1. Without Claude, sentences are quoted.
 2. The user's word: `fast` is a lookup, `thorough` a reading of whole documents.

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     # Ingest
     max_file_mb: int = Field(default=200, ge=1, description="Files larger than this are refused (MB).")
     chunk_tokens: int = Field(
-        default=200, ge=32, le=4096, description="Longest chunk, in tokens of the embedding model."
+        default=160, ge=32, le=4096, description="Longest chunk, in tokens of the embedding model."
     )
 
     # Retrieval: every stage can be switched off
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     rerank_budget_ms: float | None = Field(
         default=None, gt=0, description="Milliseconds after which reranking stops where it is."
     )
-    context_chunks: int = Field(default=6, ge=1, le=50, description="Passages an answer may rest on.")
+    context_chunks: int = Field(default=8, ge=1, le=50, description="Passages an answer may rest on.")
 
     # Answers
     anthropic_api_key: SecretStr | None = Field(

@@ -67,7 +67,7 @@ class _Reply(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A sentence as it is numbered in the prompt, from 1; `said` is what it says, for comparing."""
+    """The stored text of a sentence that is numbered in the prompt, from 1; `said` is it, for comparing."""
 
     text: str
     said: Said
@@ -174,10 +174,14 @@ def _harmless(text: str) -> str:
 
 
 def _numbered(given: Sequence[Citable]) -> dict[int, _Sentence]:
-    every = (pair for citable in given for pair in zip(citable.sentences, citable.places, strict=True))
-    return {
-        number: _Sentence(text, said(text), places) for number, (text, places) in enumerate(every, start=1)
-    }
+    every = (places for citable in given for places in citable.places)
+    stored = ((_stored(places), places) for places in every)
+    return {number: _Sentence(text, said(text), places) for number, (text, places) in enumerate(stored, 1)}
+
+
+def _stored(places: Sequence[Place]) -> str:
+    """What the documents say there, which a note on a long document may not."""
+    return " ".join(evidence.parsed.text[start:end] for evidence, start, end in places)
 
 
 def _checked(reply: _Reply, sentences: Mapping[int, _Sentence]) -> Extraction:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,13 +57,12 @@ class Sufficiency:
 
     `probability` is of the passages holding the answer, where half of all questions have one. `none`: answer
     'not found' and spend nothing; `doubtful`: whole documents may hold what passages do not. `reason` is one
-    sentence for the reader. `spread` is over how many documents the evidence lies: 1 is one document.
+    sentence for the reader.
     """
 
     probability: float
     verdict: Verdict
     reason: str
-    spread: float = 1.0
 
 
 def assess(question: str, hits: Sequence[Hit]) -> Sufficiency:
@@ -75,16 +73,15 @@ def assess(question: str, hits: Sequence[Hit]) -> Sufficiency:
     if not hits:
         return Sufficiency(0.0, "none", "No passage was found.")
     probability = _probability(signals(question, hits))
-    spread = _spread(hits)
     if probability >= ENOUGH_FROM:
-        return Sufficiency(probability, "enough", "The passages found fit the question.", spread)
+        return Sufficiency(probability, "enough", "The passages found fit the question.")
     absent = _absent_name(question, hits)
     says_nothing = f", and none of them mentions “{absent}”" if absent else ""
     if probability >= NONE_BELOW:
         reason = f"The passages found may not hold the answer{says_nothing}."
-        return Sufficiency(probability, "doubtful", reason, spread)
+        return Sufficiency(probability, "doubtful", reason)
     reason = f"No passage comes near enough to hold the answer{says_nothing}."
-    return Sufficiency(probability, "none", reason, spread)
+    return Sufficiency(probability, "none", reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +132,6 @@ def _probability(given: Signals) -> float:
         + weights.amount * given.amount
     )
     return 1.0 / (1.0 + math.exp(-odds))
-
-
-def _spread(hits: Sequence[Hit]) -> float:
-    """The effective number of documents: e to the entropy of the evidence's shares, by odds of relevance."""
-    best = max((hit.relevance for hit in hits if hit.relevance is not None), default=0.0)
-    shares: defaultdict[str, float] = defaultdict(float)
-    for hit in hits:
-        shares[hit.document_id] += math.exp((best if hit.relevance is None else hit.relevance) - best)
-    total = sum(shares.values())
-    return math.exp(-sum(share / total * math.log(share / total) for share in shares.values() if share > 0))
 
 
 def _absent_name(question: str, hits: Sequence[Hit]) -> str | None:

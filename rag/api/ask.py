@@ -170,7 +170,7 @@ async def ask(
     return JSONResponse(answer.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
 
-@router.post("/search", responses=responses(422, 503))
+@router.post("/search", responses=responses(401, 422, 503))
 async def search(
     request: Request,
     asked: Annotated[SearchRequest, Body(openapi_examples=SEARCH_EXAMPLES)],

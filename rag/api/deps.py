@@ -75,7 +75,7 @@ def get_caller(request: Request, service: ServiceDep) -> Caller:
     given = bearer(request.headers)
     admin = service.settings.admin_key
     if admin is not None and same_key(given, admin.get_secret_value()):
-        return Caller(ADMIN, service.reader)
+        return Caller(ADMIN, service.reader, service.settings.max_usd_per_day)
     return service.keys.caller(given)
 
 

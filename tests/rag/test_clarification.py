@@ -43,6 +43,18 @@ def test_a_pronoun_without_anything_it_could_mean_is_asked_back() -> None:
     assert unclear("How much does it cost?", TWO) == "What does “it” stand for: Leave rules or Backup policy?"
 
 
+def test_a_passage_that_was_too_far_behind_to_be_read_is_no_rival() -> None:
+    (best, behind) = hits("Leave rules", "Backup policy")
+    unread = behind.model_copy(update={"relevance": None})
+    assert unclear("How much does it cost?", [best, unread]) != unclear(
+        "How much does it cost?", [best, behind]
+    )
+    assert "Backup" not in (unclear("How much does it cost?", [best, unread]) or "")
+    assert "Backup" in (
+        unclear("How much does it cost?", [best.model_copy(update={"relevance": None}), unread]) or ""
+    )
+
+
 def test_a_pronoun_is_clear_after_something_was_said() -> None:
     assert unclear("How much does it cost?", TWO, ["What is the standard plan?"]) is None
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rag.claude import Turn
 from rag.conversation import (
+    TURN_TOKENS,
     WITHHELD,
     Checkpoint,
     Conversation,
@@ -21,7 +22,6 @@ from rag.conversation import (
     fit,
     fold_by_rule,
     history,
-    history_tokens,
     without_unreadable,
 )
 from rag.documents import Citation, chunk_id_of, document_id_of
@@ -141,7 +141,7 @@ def test_the_history_is_within_budget_newest_first_and_nothing_is_lost_between(
         checkpoint = fold_by_rule(fitted, budget, words)
         covers = checkpoint.covers if checkpoint else 0
         sent = history(checkpoint, fitted.recent)
-        assert history_tokens(sent, words) <= budget
+        assert sum(words(turn.text) + TURN_TOKENS for turn in sent) <= budget
         assert fitted.recent == tuple(known[covers:])
         assert fitted.folded == tuple(known[before:covers])
         assert not sent or sent[0].role == "user"

@@ -57,3 +57,21 @@ def test_a_model_whose_vectors_would_change_stays_as_it_was(
     monkeypatch.setattr(precision, "AGREEMENT", 1.1)
     assert not use_bfloat16(model)
     assert np.array_equal(model.encode(TEXTS, normalize_embeddings=True), before)
+
+
+def test_a_model_that_has_no_token_vectors_or_fails_stays_as_it_was(
+    model: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = model.encode(TEXTS, normalize_embeddings=True)
+    monkeypatch.setattr(precision, "_widen", _fail)
+    assert not use_bfloat16(model)
+    assert np.array_equal(model.encode(TEXTS, normalize_embeddings=True), before)
+
+
+def test_what_is_not_a_token_vector_is_passed_on() -> None:
+    made = {"sentence_embedding": np.ones(3)}
+    assert precision._widen(None, None, made) is made
+
+
+def _fail(*given: object) -> None:
+    raise KeyError("token_embeddings")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -166,6 +167,16 @@ async def test_a_value_over_two_sentences_rests_on_both(server: ClaudeServer, cl
     found = await run(claude, obj(clause={"type": "string"}))
     assert quotes(found, "/clause") == ["Pets may be kept with consent.", "The deposit is EUR 2,400."]
     assert found.unverified == ()
+
+
+async def test_what_a_note_says_and_the_document_does_not_is_no_proof(
+    server: ClaudeServer, claude: ClaudeClient
+) -> None:
+    (lease,) = given()
+    note = replace(lease, sentences=("The rent is EUR 9,900 a month.",), places=(lease.places[RENT - 1],))
+    server.enqueue(reply({"landlord": "Birch", "rent": 9900}, rent=[1]))
+    found = await run(claude, given=[note])
+    assert "/rent" in found.unverified
 
 
 async def test_a_citation_of_a_whole_item_serves_the_values_in_it(

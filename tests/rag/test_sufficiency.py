@@ -106,12 +106,3 @@ def test_the_reader_is_told_what_the_passages_do_not_mention() -> None:
 
 def test_a_word_is_not_missing_for_being_written_otherwise() -> None:
     assert "mentions" not in assess("Who keeps our Backups and VAULT?", [hit(-9.0, 0.2)]).reason
-
-
-def test_spread_is_the_number_of_documents_that_the_evidence_lies_in() -> None:
-    same = [hit(3.0), hit(3.0)]
-    two = [hit(3.0), hit(3.0, document="b")]
-    lopsided = [hit(3.0), hit(-9.0, document="b")]
-    assert assess(QUESTION, same).spread == pytest.approx(1.0)
-    assert assess(QUESTION, two).spread == pytest.approx(2.0)
-    assert assess(QUESTION, lopsided).spread == pytest.approx(1.0, abs=0.01)
