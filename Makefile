@@ -53,12 +53,12 @@ $(VENV)/made:
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing the packages: 1.5 GB, 3 to 7 minutes the first time"
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[eval]'
 	@touch $@
 
 $(VENV)/ready-dev: pyproject.toml constraints.txt Makefile | $(VENV)/made
 	@echo "Installing the packages and the test tools: 3 to 7 minutes the first time"
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,eval]'
 	# A folder of its own: as a dependency it would bring another event loop into our own services.
 	$(PIP) install --quiet --no-deps --upgrade --target $(VENV)/llmock llmock==0.2.2
 	@touch $@ $(VENV)/ready

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rag.documents import Answer, Citation, Filters, Receipt
     from rag.routing import Mode
     from rag.service import Service
+    from rag.settings import Settings
 
 EXAMPLES = (
     "Examples:\n\n  rag ask 'Who may read the audit log?'\n\n"
@@ -89,9 +90,9 @@ def ask(
 
 
 @asynccontextmanager
-async def open_here() -> AsyncIterator[Service]:
-    """The service, opened in this process."""
-    settings = settings_or_exit()
+async def open_here(settings: Settings | None = None) -> AsyncIterator[Service]:
+    """The service, opened in this process; with the settings of the environment unless given."""
+    settings = settings or settings_or_exit()
     quiet_libraries()
     from rag.service import open_service
 

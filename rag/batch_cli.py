@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ import typer
 
 from rag.ask_cli import JsonOption, open_here
 from rag.errors import AnswerError, InvalidRequest, OverBudget, SettingsError
-from rag.terminal import FAILED, MISUSED, err, fail, plain, print_json, run, settings_or_exit
+from rag.terminal import FAILED, MISUSED, agreed, bar, err, fail, plain, print_json, run, settings_or_exit
 
 if TYPE_CHECKING:
     from rag.bulk.questions import BadLine, Questions
-    from rag.bulk.run import Progress, Quote, Run
+    from rag.bulk.run import Quote, Run
     from rag.bulk.state import State
     from rag.routing import Mode
     from rag.service import Service
@@ -152,7 +151,7 @@ async def _work(service: Service, state: State, path: Path, terms: _Terms) -> bo
     checker = SupportChecker(None, service.embedder)
     shelf = Shelf(service.settings, service.store, service.files, service.retriever, caller.reader)
     try:
-        with _bar() as progress:
+        with bar() as progress:
             going = Run(
                 state, path, shelf, claude, checker, service.ledger, caller, Pace(terms.poll), progress
             )
@@ -160,7 +159,7 @@ async def _work(service: Service, state: State, path: Path, terms: _Terms) -> bo
         if not _agreed(quote, terms):
             return False
         await going.agree(quote)
-        with _bar() as progress:
+        with bar() as progress:
             await _finish(going, terms.cancel)
     finally:
         await claude.close()
@@ -197,18 +196,7 @@ def _agreed(quote: Quote, terms: _Terms) -> bool:
             f"{may}, and --max-usd allows ${terms.max_usd:.4f}",
             remedy="raise --max-usd, ask fewer questions, or lower RAG_ANSWER_MAX_TOKENS",
         )
-    if terms.yes:
-        return True
-    if not sys.stdin.isatty():
-        fail(InvalidRequest("nobody is there to agree to the cost", remedy="start it with --yes"), MISUSED)
-    # The event loop's handler would wait for the answer to the question before it let Ctrl-C through.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return typer.confirm("Start?", default=False, err=True)
-    except typer.Abort:
-        return False
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return agreed(yes=terms.yes)
 
 
 def cost_line(quote: Quote) -> str:
@@ -252,18 +240,6 @@ def _report(state: State, bad: tuple[BadLine, ...], output: Path, *, as_json: bo
         )
     if failed or bad:
         sys.exit(FAILED)
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar on standard error, where someone watches."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda words, done, total: bar.update(task, description=words, completed=done, total=total)
 
 
 @contextmanager

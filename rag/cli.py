@@ -1,4 +1,4 @@
-"""The `rag` command: serve, ask, batch, search, doctor, models, key."""
+"""The `rag` command: serve, ask, batch, search, eval, doctor, models, key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rag import ask_cli, batch_cli
+from rag import ask_cli, batch_cli, eval_cli
 from rag.ask_cli import CollectionOption, DocumentOption, JsonOption, filters_of, open_here, place
 from rag.errors import InvalidRequest, SettingsError
 from rag.terminal import MISUSED, err, fail, out, plain, print_json, quiet_libraries, run, settings_or_exit
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="The built-in models: list them, fetch them.")
 app.add_typer(models_app, name="models")
+app.add_typer(eval_cli.app, name="eval")
 
 
 @app.command(epilog="Examples:\n\n  rag serve\n\n  RAG_PORT=9000 rag serve")

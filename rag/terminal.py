@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rag.errors import CiteboxError, SettingsError
+from rag.errors import CiteboxError, InvalidRequest, SettingsError
 from rag.settings import Settings, load_settings
 
 T = TypeVar("T")
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and of how much."""
 
 FAILED = 1
 MISUSED = 2
@@ -71,6 +76,34 @@ def busy(words: str) -> Iterator[None]:
     """Say on standard error what is being waited for, where someone watches."""
     with err.status(words):
         yield
+
+
+@contextmanager
+def bar() -> Iterator[Progress]:
+    """A progress bar on standard error, where someone watches."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda words, done, total: shown.update(task, description=words, completed=done, total=total)
+
+
+def agreed(*, yes: bool) -> bool:
+    """Whether to start what costs money, whose cost was shown: asked on a terminal, unless told `yes`."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        fail(InvalidRequest("nobody is there to agree to the cost", remedy="start it with --yes"), MISUSED)
+    # The event loop's handler would wait for the answer to the question before it let Ctrl-C through.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm("Start?", default=False, err=True)
+    except typer.Abort:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def plain(text: str) -> str:

@@ -55,6 +55,11 @@ COMMANDS = {
         ("serve",),
         ("ask",),
         ("search",),
+        ("eval",),
+        ("eval", "run"),
+        ("eval", "compare"),
+        ("eval", "report"),
+        ("eval", "make"),
         ("doctor",),
         ("models",),
         ("models", "list"),
@@ -69,6 +74,8 @@ HEAVY = (
     "anthropic",
     "onnxruntime",
     "fastapi",
+    "numpy",
+    "ir_measures",
 )
 MOST_CPU_SECONDS = 3.0
 
