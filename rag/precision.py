@@ -81,8 +81,8 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return
-    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-    mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+    mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most it takes
+    mallopt(_M_TRIM_THRESHOLD, 256 << 20)
     mallopt(_M_TOP_PAD, 64 << 20)
 
 

@@ -1,0 +1,140 @@
+"""A set of texts and questions, and how well what was found holds the proofs. Only the standard library:
+peers read it in environments of their own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+DEPTH = 10
+
+Span = tuple[str, int, int]
+"""Document, start and end in its text."""
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    proofs: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Texts by id with their titles, and the questions that they answer."""
+
+    texts: dict[str, tuple[str, str]]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one system did; hits and milliseconds are by question."""
+
+    name: str
+    version: str
+    setting: str
+    chunks: int
+    ingest_seconds: float
+    peak_mb: float
+    hits: list[list[Span]]
+    milliseconds: list[float]
+
+
+def load(folder: Path, most: int) -> Material:
+    """The set in a folder; of its questions every n-th, `most` in all."""
+    texts = {row["id"]: (row["title"], row["text"]) for row in _rows(folder / "corpus.jsonl")}
+    questions = []
+    for row in _rows(folder / "queries.jsonl"):
+        places = [
+            (each["doc_id"], each.get("start") or 0, each.get("end") or len(texts[each["doc_id"]][1]))
+            for each in row["relevant"]
+        ]
+        if places and not row.get("history"):
+            questions.append(Question(row["question"], tuple(places)))
+    step = max(1, len(questions) // most)
+    return Material(texts, tuple(questions[::step][:most]))
+
+
+def measure(
+    name: str,
+    version: str,
+    setting: str,
+    material: Material,
+    ingest: Callable[[], int],
+    search: Callable[[str], list[Span]],
+) -> None:
+    """Time both and print what was found, as JSON. `ingest` gives the number of chunks."""
+    started = time.perf_counter()
+    chunks = ingest()
+    seconds = time.perf_counter() - started
+    search("a question to warm up with")
+    hits, milliseconds = [], []
+    for question in material.questions:
+        started = time.perf_counter()
+        hits.append(search(question.text)[:DEPTH])
+        milliseconds.append((time.perf_counter() - started) * 1000)
+    emit(Found(name, version, setting, chunks, seconds, peak_mb(), hits, milliseconds))
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def emit(found: Found) -> None:
+    """Hand what was found to the process that asked for it."""
+    json.dump(asdict(found), sys.stdout)
+
+
+def row(material: Material, found: Found) -> str:
+    """One line of the table. Recall is the share of the proofs' characters that the first k hits hold.
+
+    It comes cheap to hits that are long, so the characters of the first three are told beside it.
+    """
+    recalls = [
+        statistics.mean(
+            _share(question.proofs, hits[:depth])
+            for question, hits in zip(material.questions, found.hits, strict=True)
+        )
+        for depth in (3, DEPTH)
+    ]
+    read = statistics.mean(sum(end - start for _, start, end in hits[:3]) for hits in found.hits)
+    spent = sorted(found.milliseconds)
+    cells = (
+        f"{found.name} {found.version}",
+        found.setting,
+        str(found.chunks),
+        *(f"{recall:.3f}" for recall in recalls),
+        f"{read:.0f}",
+        f"{statistics.median(spent):.0f}",
+        f"{spent[int(len(spent) * 0.95)]:.0f}",
+        f"{found.ingest_seconds:.0f}",
+        f"{found.peak_mb:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(proofs: Sequence[Span], hits: Sequence[Span]) -> float:
+    held = wanted = 0
+    for document, start, end in proofs:
+        wanted += end - start
+        cuts = sorted(
+            (max(start, first), min(end, last))
+            for other, first, last in hits
+            if other == document and first < end and last > start
+        )
+        reached = start
+        for first, last in cuts:
+            held += max(0, last - max(first, reached))
+            reached = max(reached, last)
+    return held / wanted
+
+
+def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
