@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
-	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval
+	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval bench-ingest bench-peers
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -18,7 +19,8 @@ help:
 	@echo "make test          set up what the tests need and run them all"
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
-	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-followups, bench-retrieval"
+	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-followups, bench-retrieval,"
+	@echo "     bench-ingest, bench-peers"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -97,5 +99,19 @@ bench-followups: setup models
 bench-retrieval: setup models
 	$(BIN)/python -m bench.retrieval
 
+bench-ingest: setup models
+	$(BIN)/python -m bench.ingest
+
+bench-peers: setup models $(PEERS)/ready
+	@test -n "$(SET)" || { echo "name folders of texts and questions: make bench-peers SET=FOLDER"; exit 2; }
+	$(BIN)/python -m bench.peers --python $(PEERS)/bin/python $(SET)
+
+# An environment of its own: none of it is needed for anything else.
+$(PEERS)/ready: bench/peers/requirements.txt constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+	  --requirement bench/peers/requirements.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PEERS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
