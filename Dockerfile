@@ -14,7 +14,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY rag rag
 COPY ingest ingest
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/citebox/bin/pip install --constraint constraints.txt .
+    /opt/citebox/bin/pip install --constraint constraints.txt '.[eval]'
 # Every file of a model is checked against the sha256 in rag/models/catalogue.toml.
 RUN RAG_MODELS_DIR=/models /opt/citebox/bin/rag models fetch
 
