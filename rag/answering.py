@@ -34,12 +34,15 @@ from rag.store import Store
 from rag.store.files import FileStore
 from rag.structured_schema import response_schema
 from rag.support import SupportChecker
+from rag.synthesis import choose
 from rag.writing import Work, Writer
 
 log = logging.getLogger(__name__)
 
 REWRITING_SHARE = 1 / 3
 """Of the time that is left: what making a follow-up stand alone may use up."""
+UNCLEAR = "The question does not say enough to be answered. No model was asked."
+NOTHING = "No passage was found. No model was asked."
 NO_BUDGET = "The budget allows no model, so sentences are quoted."
 
 
@@ -120,6 +123,8 @@ class Answerer:
         draft.kind, draft.route = chosen.kind, chosen.route
         if draft.question is None:  # what was cited before has no part in a question that stands alone
             question = replace(question, carried=())
+        if chosen.kind == "extractive" and chosen.intent.whole_documents:
+            question = await self._narrowed(question, asked)
         candidates = await self._finder.candidates(question, asked, watch)
         kept = self._remembered.key(question)
         if kept is not None and (entry := await self._remembered.find(kept, question, candidates)):
@@ -138,7 +143,10 @@ class Answerer:
         chosen, back = await self._judge.judged(chosen, question, asked, found.hits)
         draft.kind, draft.route = chosen.kind, chosen.route
         if back or not found.passages or chosen.route.model == NO_MODEL:
-            yield Sources(found.hits, chosen.route)
+            if chosen.route.model != NO_MODEL:
+                reason = UNCLEAR if back else NOTHING
+                draft.route = Route(model=NO_MODEL, reason=reason)
+            yield Sources(found.hits, draft.route)
             if not found.hits:
                 draft.add_notice(await self._why_nothing(question))
             named = frozenset(hit.document_id for hit in found.hits)
@@ -172,6 +180,14 @@ class Answerer:
         if done.by != "none":
             draft.question = done.question
         return done.question
+
+    async def _narrowed(self, question: Question, asked: str) -> Question:
+        """The question about the documents that it names: what is quoted must not be of another one."""
+        visible = await self._store.visible_records(question.reader, question.filters)
+        named = tuple(record.id for record in choose(asked, (), visible, question.filters))
+        if not named:
+            return question
+        return replace(question, filters=question.filters.model_copy(update={"document_ids": named}))
 
     async def _by_claude(
         self, chosen: Plan, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch

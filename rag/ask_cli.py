@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -93,7 +94,7 @@ def ask(
 async def open_here(settings: Settings | None = None) -> AsyncIterator[Service]:
     """The service, opened in this process; with the settings of the environment unless given."""
     settings = settings or settings_or_exit()
-    quiet_libraries()
+    quiet_libraries(logging.ERROR)  # what a warning says, the notice of the answer says too
     from rag.service import open_service
 
     async with AsyncExitStack() as stack:

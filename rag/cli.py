@@ -10,7 +10,18 @@ import typer
 from rag import ask_cli, batch_cli, eval_cli
 from rag.ask_cli import CollectionOption, DocumentOption, JsonOption, filters_of, open_here, place
 from rag.errors import InvalidRequest, SettingsError
-from rag.terminal import MISUSED, err, fail, out, plain, print_json, quiet_libraries, run, settings_or_exit
+from rag.terminal import (
+    MISUSED,
+    err,
+    fail,
+    log_for_operators,
+    out,
+    plain,
+    print_json,
+    quiet_libraries,
+    run,
+    settings_or_exit,
+)
 
 app = typer.Typer(
     name="rag",
@@ -40,7 +51,7 @@ def serve(
     from rag.api.server import serve as serve_http
 
     settings = settings_or_exit()
-    quiet_libraries()
+    log_for_operators()
     update = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     sys.exit(serve_http(settings.model_copy(update=update)))
 

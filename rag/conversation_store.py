@@ -177,7 +177,7 @@ class ConversationStore:
             (conversation_id, owner, _groups(reader), self._oldest()),
         ).fetchone()
         if row is None:
-            raise NotFound("there is no such conversation", remedy="begin a new one without conversation_id")
+            raise NotFound("there is no such conversation", remedy="begin one with the id `new`")
         checkpoint: str | None = row[0]
         return checkpoint
 

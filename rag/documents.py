@@ -214,6 +214,8 @@ class Filters(_Wire):
         named = {plural.get(key, key): value for key, value in given.items()}
         if len(named) < len(given):
             raise ValueError("a filter is given twice, in the singular and in the plural")
+        if any(value == [] for value in named.values()):
+            raise ValueError("an empty list lets nothing through: leave the filter out, or name something")
         return {key: (value,) if isinstance(value, str) else value for key, value in named.items()}
 
 

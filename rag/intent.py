@@ -25,6 +25,8 @@ _REASONS: dict[IntentKind, str] = {
     "synthesis": "The question asks what many documents, or all of one, say together.",
 }
 _WORD = re.compile(r"<([a-z]+)>")
+_FILE_NAME = re.compile(r"[\w.()+-]*\w\.(?:md|markdown|pdf|docx?|html?|txt|rst|rtf|odt|pptx?|xlsx?|csv)\b")
+"""What stands for a document as 'the document' does."""
 _PLAIN = str.maketrans({"’": "'", "¿": None, "¡": None})
 
 
@@ -55,7 +57,8 @@ def _plain(question: str) -> str:
     """Lower case without accents, its white space and apostrophes as on a plain keyboard."""
     if len(question) > LONGEST:
         question = f"{question[: LONGEST // 2]} {question[-LONGEST // 2 :]}"
-    letters = unicodedata.normalize("NFKD", question.casefold().translate(_PLAIN))
+    question = _FILE_NAME.sub("the document", question.casefold().translate(_PLAIN))
+    letters = unicodedata.normalize("NFKD", question)
     return " ".join("".join(one for one in letters if not unicodedata.combining(one)).split())
 
 

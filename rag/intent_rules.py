@@ -59,6 +59,8 @@ RULES = (
             r"|anterior)"
             r"[\w' ]*(?:<version>|<doc>|\bone\b)",
             r"(?:chang|modifi|geander|cambi)<gap>\b(?:between|zwischen|entre)\b<gap>(?:<version>|<docs>)",
+            r"(?:chang|modifi|differ|geander|unterschied|cambi)<gap>\b(?:between|from|zwischen|entre)\b"
+            r" the document<gap><and><gap>the document",
             r"\b(?:dropped|removed|deleted|added|changed)\b<gap><doc><gap>\bbetween\b",
             r"\b(?:added|removed|dropped|deleted|changed|new|different) in (?:the"
             r"|our) <state> <words>(?:<doc>|<version>)",

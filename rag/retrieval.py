@@ -99,7 +99,7 @@ class Retriever:
         """The candidates reranked, at most `limit`."""
         settings = self._settings
         if not self._reranker or not found.hits:
-            return Reranked(found.hits[:limit])
+            return Reranked(_distinct(found.hits)[:limit])
         with watch.stage("rerank"):
             ranked = await asyncio.to_thread(
                 rerank,
@@ -109,7 +109,7 @@ class Retriever:
                 settings.rerank_candidates,
                 settings.rerank_budget_ms,
             )
-        return Reranked(ranked.hits[:limit], ranked.notice)
+        return Reranked(_distinct(ranked.hits)[:limit], ranked.notice)
 
     async def evidence(self, hits: Sequence[Hit], watch: Stopwatch) -> list[Evidence]:
         """The hits with their neighbours joined, ranges that meet made one, in the order of the hits."""
@@ -144,6 +144,14 @@ class Retriever:
                     taken |= ids
                     groups.append((hit, run))
         return groups
+
+
+def _distinct(hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """Without those that say, word for word, what a better one says: a copy is no further evidence."""
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(" ".join(hit.text.split()), hit)
+    return tuple(first.values())
 
 
 def _alone(hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:

@@ -111,8 +111,18 @@ def plain(text: str) -> str:
     return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
 
-def quiet_libraries() -> None:
-    """Keep the libraries' chatter off the terminal; their warnings still show."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+def log_for_operators() -> None:
+    """The log of a service on standard error: each line with its time, and its request where it has one."""
+    quiet_libraries()
+    form = logging.Formatter(
+        "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", defaults={"request": ""}
+    )
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(form)
+
+
+def quiet_libraries(level: int = logging.WARNING) -> None:
+    """Keep the libraries' chatter off the terminal; what is as grave as `level` still shows."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     for name in ("httpx", "httpx2", "sentence_transformers", "transformers", "pypdf"):
         logging.getLogger(name).setLevel(logging.ERROR)

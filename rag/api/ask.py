@@ -196,7 +196,7 @@ async def _events(answering: AsyncGenerator[AnswerEvent], ident: str) -> AsyncIt
     except CiteboxError as error:
         yield _sse("error", problem_of(error, ident))
     except Exception:
-        log.exception("unforeseen error", extra={"request_id": ident})
+        log.exception("unforeseen error", extra={"request": f" [{ident}]"})
         yield _sse("error", unforeseen(ident))
 
 

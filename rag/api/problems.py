@@ -63,7 +63,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(CiteboxError)
     async def ours(request: Request, error: CiteboxError) -> JSONResponse:
         if error.status >= 500:
-            log.warning("%s: %s", error.code, error, extra={"request_id": request_id(request)})
+            log.warning("%s: %s", error.code, error, extra={"request": f" [{request_id(request)}]"})
         after = error.retry_after if isinstance(error, ClaudeUnavailable) else None
         headers = None if after is None else {"Retry-After": str(max(1, math.ceil(after)))}
         return _reply(problem_of(error, request_id(request)), headers=headers)
@@ -101,7 +101,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def not_ours(request: Request, error: Exception) -> JSONResponse:
         ident = request_id(request)
-        log.exception("unforeseen error", extra={"request_id": ident})
+        log.exception("unforeseen error", extra={"request": f" [{ident}]"})
         # Starlette answers these outside of all middleware, so the guard's headers are not on them.
         headers = {"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"}
         return _reply(unforeseen(ident), headers=headers)

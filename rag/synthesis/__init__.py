@@ -1,6 +1,6 @@
 """The long path: whole documents in reading order, at once or in parts, and a second look at the answer."""
 
-from rag.synthesis.choosing import names
+from rag.synthesis.choosing import choose, names
 from rag.synthesis.condensing import Condensed, condense
 from rag.synthesis.mapping import Notes, map_parts
 from rag.synthesis.notes import PartCache
@@ -15,6 +15,7 @@ __all__ = [
     "PartCache",
     "Reading",
     "Reviewed",
+    "choose",
     "condense",
     "cut_into_parts",
     "map_parts",

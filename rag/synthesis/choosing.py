@@ -75,6 +75,11 @@ def choose(
     if filters.document_ids:
         return visible
     wanted = spoken_of(question)
+    literal = _named_literally(question, visible)
+    if len({record.title for record in literal}) == 1:
+        literal = _of_numbers(question, literal)
+    if len(literal) > 1 or (literal and not _SEVERAL.search(question)):
+        return literal[:MOST_DOCUMENTS]
     named = _most_exact(question, [record for record in visible if names(question, record)])
     if named:
         return _of_numbers(question, named)[: wanted.count or MOST_DOCUMENTS]
@@ -120,6 +125,27 @@ def spoken_of(question: str) -> Wanted:
 def names(question: str, record: DocumentRecord) -> bool:
     """Whether the question holds the title of the document, or its file name, word for word."""
     return bool(_name_in(question, record))
+
+
+def _named_literally(question: str, records: Sequence[DocumentRecord]) -> list[DocumentRecord]:
+    """Those whose whole title, of two words or more, or whole file name stands in the question.
+
+    The longest name takes its place: 'Leave policy, version 2' does not mean 'Leave policy' as well.
+    """
+    said = " ".join(question.casefold().split())
+    names = [(" ".join(name.casefold().split()), one) for one in records for name in (one.title, one.name)]
+    found: dict[str, DocumentRecord] = {}
+    for name, one in sorted(names, key=lambda pair: -len(pair[0])):
+        if len(_NAME_WORD.findall(name)) < 2:
+            continue
+        place = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+        if place.search(said):
+            found[one.id] = one
+            # Others of the very same name are meant too, those whose name is a part of it are not.
+            same = [other for words, other in names if words == name]
+            found |= {other.id: other for other in same}
+            said = place.sub(" ", said)
+    return [one for one in records if one.id in found]
 
 
 def _name_in(question: str, record: DocumentRecord) -> frozenset[str]:

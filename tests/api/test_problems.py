@@ -52,6 +52,11 @@ PROBLEMS: dict[str, tuple[Parts, int, str]] = {
     "a blank question": (body("/v1/ask", question=" \n "), 422, "invalid_request"),
     "a question that is too long": (body("/v1/ask", question="why " * 1001), 422, "invalid_request"),
     "an unknown mode": (body("/v1/ask", question="How?", mode="wild"), 422, "invalid_request"),
+    "a filter that lets nothing through": (
+        body("/v1/ask", question="How?", filters={"document_ids": []}),
+        422,
+        "invalid_request",
+    ),
     "a filter that is neither a list nor a name": (
         body("/v1/ask", question="How?", filters={"collections": 7}),
         422,

@@ -12,7 +12,7 @@ import pytest
 
 from rag.asking import Asked, Desk
 from rag.claude import ClaudeClient, Turn
-from rag.documents import Reader
+from rag.documents import Filters, Reader
 from rag.draft import NOT_FOUND
 from rag.errors import InvalidRequest, NotFound, OverBudget
 from rag.events import Delta
@@ -77,6 +77,23 @@ async def test_an_answer_of_quotes_is_counted_and_costs_nothing(desk: MakeDesk, 
     await desk(with_claude=False).answer(Asked(KEYS), ANNA)
     (row,) = await ledger.sums(["model"])
     assert (row.model, row.answers, row.requests, row.usd) == ("extractive", 1, 0, 0)
+
+
+async def test_without_a_model_a_named_document_is_quoted_and_no_other(
+    desk: MakeDesk, library: Library
+) -> None:
+    asked = "Summarise what leave.md says of backups kept for ninety days in the vault"
+    answer = await desk(with_claude=False).answer(Asked(asked), ANNA)
+    assert {one.document_id for one in answer.citations} <= {library.records["leave"].id}
+
+
+async def test_where_no_model_is_asked_none_is_named(desk: MakeDesk, claude: ClaudeServer) -> None:
+    asking = desk()
+    nowhere = await asking.answer(Asked(KEYS, filters=Filters(collections=("nowhere",))), ANNA)
+    unclear = await asking.answer(Asked("How much does it cost?"), ANNA)
+    assert (nowhere.route.model, unclear.route.model) == ("none", "none")
+    assert unclear.outcome == "clarification"
+    assert claude.requests == []
 
 
 async def test_over_budget_the_cheaper_way_is_taken_and_it_is_said(

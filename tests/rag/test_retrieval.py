@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from rag.documents import Filters, Reader
 from rag.rationing import WINDOW_WORDS, best_window
 from rag.reranking import Reranker
-from rag.retrieval import Retriever, Stopwatch
+from rag.retrieval import Retriever, Stopwatch, _distinct
 from rag.sparse import terms
 from tests.fakes import OverlapReranker, WordEmbedder
 from tests.rag.conftest import Library
+from tests.rag.test_rationing import hit as hit_of
 
 EVERYBODY = Reader()
 
@@ -59,6 +60,11 @@ async def test_reranking_scores_only_the_rationed_candidates(library: Library) -
     assert counting.scored == 2
     assert sum(hit.relevance is not None for hit in found.hits) == 2
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
+
+
+def test_a_copy_of_a_better_passage_is_no_further_evidence() -> None:
+    first, copy, other = (hit_of(text, 0.9) for text in ("Keys  rotate.", "Keys\nrotate.", "Backups."))
+    assert _distinct([first, copy, other]) == (first, other)
 
 
 async def test_a_document_of_another_group_is_never_found(library: Library) -> None:

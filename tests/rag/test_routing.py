@@ -33,6 +33,9 @@ def claude(settings: Settings) -> Settings:
         "What changed between version 2 and version 3?",
         "Give me an overview of the onboarding guide",
         "What is this document about?",
+        "Compare policy.md and policy-v2.md",
+        "What changed between policy.md and policy-v2.md?",
+        "Summarise sudo-troubleshooting.txt",
     ],
 )
 def test_a_question_about_whole_documents_is_seen_as_one(question: str) -> None:
@@ -48,6 +51,8 @@ def test_a_question_about_whole_documents_is_seen_as_one(question: str) -> None:
         "Which port does the service listen on?",
         "Compare-and-swap: is it supported?",
         "When was the policy changed?",
+        "How do I set the timeout in config.md?",
+        "Which port does README.md name?",
     ],
 )
 def test_a_lookup_is_not_taken_for_one(question: str) -> None:

@@ -189,6 +189,31 @@ def test_a_question_means_the_documents_it_names_counts_or_finds(
 
 
 @pytest.mark.parametrize(
+    ("question", "chosen"),
+    [
+        ("Summarise the leave policy of Acme", ["leave.md"]),
+        ("Summarise leave policy of Acme, version 2", ["leave-v2.md"]),
+        ("Summarise leave.md", ["leave.md"]),
+        ("Compare leave.md and leave-v2.md", ["leave-v2.md", "leave.md"]),
+        (
+            "Compare 'Leave policy of Acme' with 'Leave policy of Acme, version 2'",
+            ["leave-v2.md", "leave.md"],
+        ),
+        ("Compare the leave policy of Acme with version 2", ["leave-v2.md"]),
+    ],
+)
+def test_a_whole_name_means_its_document_and_not_one_whose_name_holds_it(
+    question: str, chosen: list[str]
+) -> None:
+    shelf = [
+        record("leave.md", "Leave policy of Acme"),
+        record("leave-v2.md", "Leave policy of Acme, version 2"),
+    ]
+    found = choose(question, [hit(one.name) for one in shelf], shelf, Filters())
+    assert [one.name for one in sorted(found, key=reading_order)] == chosen
+
+
+@pytest.mark.parametrize(
     ("question", "named"),
     [
         ("Summarise the backup policy", True),
