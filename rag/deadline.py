@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class Deadline:
@@ -20,6 +21,11 @@ class Deadline:
         """Seconds until the end; below zero after it."""
         return self._began + self._seconds - time.monotonic()
 
+    def share(self, part: float) -> Share:
+        """The first part of what is left, for one step; the rest is for those after it."""
+        left = self.left
+        return Share(self, left * (1.0 - part) if math.isfinite(left) else 0.0)
+
     def allow(self, seconds: float) -> None:
         """Let the whole take so long, counted from its beginning."""
         self._seconds = seconds
@@ -31,3 +37,15 @@ class Deadline:
             yield
         finally:
             self._began += time.monotonic() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of the time of an answer: it stands still whenever the whole does."""
+
+    whole: Deadline
+    rest: float
+
+    @property
+    def left(self) -> float:
+        return self.whole.left - self.rest

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from rag.claude import Usage
 from rag.documents import Charge
 from rag.errors import CiteboxError, OverBudget
-from rag.usage import TOLERANCE, Ledger
+from rag.usage import TOLERANCE, Ledger, dollars
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Purse:
         Raises:
             OverBudget: with what is spent, that is more than this answer or the key may spend.
         """
-        planned = self._committed() + self._known(usd)
+        planned = self._committed() + known(usd, limited=self._limited)
         self._check(planned)
         await _to_its_end(self._set_aside(planned))
         self._planned = planned
@@ -61,7 +61,7 @@ class Purse:
         Raises:
             OverBudget: as `hold`; the attempt must not be made.
         """
-        usd = self._known(worst)
+        usd = known(worst, limited=self._limited)
         self._check(self._committed() + usd)
         self._open.append(usd)
         try:
@@ -98,13 +98,9 @@ class Purse:
         if self.ledger is not None:
             await _to_its_end(self._settle(self.ledger, model))
 
-    def _known(self, usd: float | None) -> float:
-        if usd is None and not (self.most is None and self.day is None):
-            raise OverBudget(
-                "the price of the model is not known, so no budget can be kept",
-                remedy="name the model's price in RAG_PRICES_FILE",
-            )
-        return usd or 0.0
+    @property
+    def _limited(self) -> bool:
+        return self.most is not None or self.day is not None
 
     def _committed(self) -> float:
         return math.fsum([*(one.usd or 0.0 for one in self._charges.values()), *self._open])
@@ -112,7 +108,7 @@ class Purse:
     def _check(self, usd: float) -> None:
         if self.most is not None and usd > self.most + TOLERANCE:
             raise OverBudget(
-                f"the answer may cost ${usd:.4f}, and ${self.most:.4f} may be spent on it",
+                f"the answer may cost {dollars(usd)}, and {dollars(self.most)} may be spent on it",
                 remedy="raise max_usd, or ask with mode fast",
             )
 
@@ -136,6 +132,20 @@ class Purse:
                 await ledger.settle(self._answer, self.key, charges, answered=model is not None)
             except CiteboxError as error:
                 log.error("what an answer cost could not be booked: %s", error)
+
+
+def known(usd: float | None, *, limited: bool) -> float:
+    """Dollars to set aside; none for a model of unknown price.
+
+    Raises:
+        OverBudget: the price is not known and there is a limit.
+    """
+    if usd is None and limited:
+        raise OverBudget(
+            "the price of the model is not known, so no budget can be kept",
+            remedy="name the model's price in RAG_PRICES_FILE",
+        )
+    return usd or 0.0
 
 
 async def _to_its_end(booking: Coroutine[None, None, None]) -> None:

@@ -26,8 +26,8 @@ T = TypeVar("T")
 By = Literal["key", "day", "model"]
 GROUPS: tuple[By, ...] = ("key", "day", "model")
 
-HOLD_SECONDS = 3600
-"""A hold that is older belongs to a process that died; it no longer counts."""
+HOLD_SECONDS = 3600.0
+"""A hold that has lasted for longer belongs to a process that died, unless it was made for longer."""
 NO_ANSWER = ""
 """In place of the answer, for what was spent where none came of it."""
 TOLERANCE = 1e-9
@@ -40,8 +40,9 @@ CREATE TABLE IF NOT EXISTS usage (
     cache_read INTEGER NOT NULL, output INTEGER NOT NULL, usd REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS usage_by_day ON usage (day, key);
-CREATE TABLE IF NOT EXISTS held (
-    answer TEXT PRIMARY KEY, day TEXT NOT NULL, at REAL NOT NULL, key TEXT NOT NULL, usd REAL NOT NULL
+CREATE INDEX IF NOT EXISTS usage_by_answer ON usage (answer);
+CREATE TABLE IF NOT EXISTS holds (
+    answer TEXT PRIMARY KEY, key TEXT NOT NULL, usd REAL NOT NULL, until REAL NOT NULL
 );
 """
 
@@ -83,20 +84,23 @@ class Ledger:
             ) from None
         self._with(lambda db: db.executescript(_SCHEMA))
 
-    async def hold(self, answer: str, key: str, usd: float, limit: float | None) -> None:
-        """Set `usd` aside for an answer, in place of what was set aside for it before.
+    async def hold(
+        self, answer: str, key: str, usd: float, limit: float | None, seconds: float = HOLD_SECONDS
+    ) -> None:
+        """Set `usd` aside for an answer, in place of what was set aside for it before, for so many seconds.
 
         Raises:
             OverBudget: the key would have spent more than `limit` dollars today (UTC).
         """
-        await asyncio.to_thread(self._with, lambda db: self._hold(db, answer, key, usd, limit))
+        await asyncio.to_thread(self._with, lambda db: self._hold(db, answer, key, usd, limit, seconds))
 
     async def settle(
         self, answer: str, key: str, charges: Sequence[Charge], *, answered: bool = True
     ) -> None:
-        """Book what an answer has cost, and release what was set aside for it. Once for each answer.
+        """Book what an answer has cost, and release what was set aside for it.
 
-        What was spent where no answer came of it is booked too, but counts as none.
+        What is on the account of an answer at a model stays as it is: who was interrupted may settle again.
+        What was spent where no answer came of it is booked too, but counts as none, and each time anew.
         """
         counted = answer if answered else NO_ANSWER
         await asyncio.to_thread(self._with, lambda db: self._settle(db, answer, counted, key, charges))
@@ -116,27 +120,36 @@ class Ledger:
         """Sums by any of key, day and model, in that order; `until` is inclusive."""
         return await asyncio.to_thread(self._with, lambda db: _sums(db, by, key, since, until))
 
-    def _hold(self, db: sqlite3.Connection, answer: str, key: str, usd: float, limit: float | None) -> None:
+    def _hold(
+        self,
+        db: sqlite3.Connection,
+        answer: str,
+        key: str,
+        usd: float,
+        limit: float | None,
+        seconds: float,
+    ) -> None:
         now = self._clock()
-        db.execute("DELETE FROM held WHERE at < ?", (now - HOLD_SECONDS,))
+        db.execute("DELETE FROM holds WHERE until < ?", (now,))
         if limit is not None:
             left = limit - self._spent(db, key, answer)
             if usd > left + TOLERANCE:
+                of_the_day = f"of the day's {dollars(limit)}, {dollars(max(left, 0))} are left"
                 raise OverBudget(
-                    f"it may cost ${usd:.4f}; of the day's ${limit:.2f}, ${max(left, 0):.4f} are left",
+                    f"it may cost {dollars(usd)}; {of_the_day}",
                     remedy="ask again tomorrow (UTC), ask with mode fast, or have the budget raised",
                 )
-        db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", (answer, _day(now), now, key, usd))
+        db.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)", (answer, key, usd, now + seconds))
 
     def _spent(self, db: sqlite3.Connection, key: str, without: str) -> float:
-        day = _day(self._clock())
+        now = self._clock()
         (spent,) = db.execute(
-            "SELECT COALESCE(SUM(usd), 0) FROM usage WHERE day = ? AND key = ?", (day, key)
+            "SELECT COALESCE(SUM(usd), 0) FROM usage WHERE day = ? AND key = ?", (_day(now), key)
         ).fetchone()
         (held,) = db.execute(
             # Of any day: what was set aside before midnight is booked after it.
-            "SELECT COALESCE(SUM(usd), 0) FROM held WHERE key = ? AND answer != ?",
-            (key, without),
+            "SELECT COALESCE(SUM(usd), 0) FROM holds WHERE key = ? AND answer != ? AND until >= ?",
+            (key, without, now),
         ).fetchone()
         return float(spent) + float(held)
 
@@ -144,7 +157,13 @@ class Ledger:
         self, db: sqlite3.Connection, answer: str, counted: str, key: str, charges: Sequence[Charge]
     ) -> None:
         now = self._clock()
-        db.execute("DELETE FROM held WHERE answer = ?", (answer,))
+        db.execute("DELETE FROM holds WHERE answer = ?", (answer,))
+        booked = {
+            model
+            for (model,) in db.execute(
+                "SELECT model FROM usage WHERE answer = ? AND answer != ?", (counted, NO_ANSWER)
+            )
+        }
         db.executemany(
             "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -162,6 +181,7 @@ class Ledger:
                     charge.usd or 0.0,
                 )
                 for charge in charges
+                if charge.model not in booked
             ],
         )
 
@@ -184,6 +204,11 @@ class Ledger:
             raise StoreUnavailable(
                 f"the account of what is spent cannot be kept: {error}", remedy=f"check {self._path}"
             ) from error
+
+
+def dollars(usd: float) -> str:
+    """An amount as it is told: four places, more where that would round it away."""
+    return f"${usd:.4f}" if usd == 0 or usd >= 0.0001 else f"${usd:.8f}".rstrip("0")
 
 
 def _day(at: float) -> str:

@@ -105,7 +105,7 @@ class Writer:
             work.reading.citables,
             model=self._settings.fast_model,
             settings=self._settings,
-            deadline=draft.ends.left * CONDENSING_SHARE,
+            ends=draft.ends.share(CONDENSING_SHARE),
             finished=self._finished,
             payer=draft.purse,
         )

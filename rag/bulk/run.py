@@ -14,10 +14,12 @@ from rag.bulk.finding import Pace, find, newest
 from rag.bulk.requests import Cost, cost_of, request_of, split
 from rag.bulk.state import Item, Part, State, save_state
 from rag.claude.batches import Batch, BatchClient, BatchRequest, Reply
-from rag.errors import ClaudeRejected, ClaudeUnavailable
+from rag.errors import ClaudeRejected, ClaudeUnavailable, OverBudget
 from rag.keys import Caller
+from rag.purse import known
 from rag.routing import Mode
 from rag.support import SupportChecker
+from rag.usage import HOLD_SECONDS as UNSENT_HOLD_SECONDS
 from rag.usage import Ledger
 
 Progress = Callable[[str, int, int], None]
@@ -28,6 +30,8 @@ PATIENCE = 20
 CHANGED = "the document changed; ask again"
 CANCELLED = "it was cancelled"
 NOT_KEPT = "Claude no longer keeps the results of its batch; ask again"
+HOLD_SECONDS = 25 * 3600.0
+"""Money stays set aside for what was sent: within 24 hours Claude answers a batch, and bills it, or never."""
 _FRAME = 64
 """Bytes around a request in its batch."""
 
@@ -106,6 +110,7 @@ class Run:
                 if (why := _too_dear(price, settings.max_usd_per_request)) is None:
                     if over is not None:
                         prepared.notice = f"Over budget: {over}."
+                    prepared.most_usd = price.most
                     item.prepared = prepared
                     return request, price
                 over = why
@@ -115,14 +120,17 @@ class Run:
         return None
 
     async def agree(self, quote: Quote) -> None:
-        """Set aside what may be spent, and keep the run.
+        """Set aside what may be spent, with what is under way, and keep the run.
 
         Raises:
-            OverBudget: the day's budget does not allow it.
+            OverBudget: the day's budget does not allow it, or it is not known what it costs.
         """
         if quote.requests:
-            limit, most = self._caller.max_usd_per_day, quote.cost.most or 0.0
-            await self._ledger.hold(self.state.hold, self._caller.name, most, limit)
+            limit = self._caller.max_usd_per_day
+            known(quote.cost.most, limited=limit is not None)
+            await self._set_aside(limit)
+        elif self.state.under_way:
+            await self._set_aside(None)
         self._save()
 
     async def finish(self) -> None:
@@ -149,6 +157,11 @@ class Run:
                 await self._claude.cancel(part.id)
             self._save()
 
+    async def _set_aside(self, limit: float | None) -> None:
+        """Hold the money for all that is open, for as long as Claude may take to it."""
+        seconds = HOLD_SECONDS if self.state.begun else UNSENT_HOLD_SECONDS
+        await self._ledger.hold(self.state.hold, self._caller.name, self.state.open_usd, limit, seconds)
+
     # ------------------------------------------------------------ sending
 
     async def _send(self, part: Part) -> None:
@@ -167,7 +180,12 @@ class Run:
             part.newest_before = await newest(self._claude)
             part.asked_at = self._pace.clock()
             self._save()
+            # What an earlier run had set aside may have been forgotten since, and be spent.
+            await self._set_aside(self._caller.max_usd_per_day)
             part.id = (await self._claude.create(requests)).id
+        except OverBudget as error:
+            part.asked_at = None
+            self._drop(part, error.detail)
         except ClaudeRejected as error:
             part.asked_at = None
             if not self.state.begun:
@@ -217,6 +235,7 @@ class Run:
                     if misses > PATIENCE:
                         raise
             if self.state.under_way:
+                await self._set_aside(None)
                 await self._pace.wait(self._pace.poll)
 
     async def _take(self, part: Part, batch: Batch) -> None:

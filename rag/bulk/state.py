@@ -6,13 +6,14 @@ given. Every change is on the disk before the step that it tells of is taken.
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rag.bulk.questions import Questions
 from rag.documents import Answer, Filters, Hit, Kind, Route
@@ -55,6 +56,9 @@ class Prepared(_Kept):
     passages: tuple[Passage, ...] = ()
     stages_ms: dict[str, float]
     notice: str | None = None
+    most_usd: float | None = Field(
+        default=None, description="What it may cost; null where that is not known."
+    )
     back: str | None = Field(default=None, description="What to ask back instead.")
 
 
@@ -69,6 +73,12 @@ class Item(_Kept):
     answer: Answer | None = None
     failure: str | None = None
     spent_usd: float = 0.0
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _as_kept(cls, value: Any) -> Any:
+        """A filter that was left out is kept as an empty list, which nobody may ask for."""
+        return {key: each for key, each in value.items() if each != []} if isinstance(value, dict) else value
 
     @property
     def open(self) -> bool:
@@ -95,17 +105,24 @@ class Part(_Kept):
 
 
 class State(_Kept):
-    """A whole run."""
+    """A whole run. Its `id` is its own, also among runs of equal questions."""
 
     format: Literal[1] = FORMAT
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     fingerprint: str
     items: list[Item]
     parts: list[Part] = Field(default_factory=list)
 
     @property
     def hold(self) -> str:
-        """Under which name money is set aside for the run: the same when it is begun again."""
-        return f"batch-{self.fingerprint}"
+        """Under which name money is set aside for the run: the same when it is gone on with."""
+        return f"batch-{self.id}"
+
+    @property
+    def open_usd(self) -> float:
+        """What the questions may still cost whose evidence is found and that are not settled."""
+        prepared = [item.prepared for item in self.items if item.prepared is not None]
+        return math.fsum(one.most_usd or 0.0 for one in prepared)
 
     def reopen(self) -> None:
         """Have the questions that failed asked again."""

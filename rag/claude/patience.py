@@ -90,6 +90,7 @@ class Patience:
 
     def _too_long(self, *, silent: bool, begun: bool) -> Failed:
         if silent:
+            # Not tried again: much of the time is gone, and the other model is the better use of the rest.
             error = ClaudeUnavailable(
                 f"Claude was silent for more than {self._silence:g} s",
                 remedy="ask again, or raise RAG_CLAUDE_TIMEOUT",

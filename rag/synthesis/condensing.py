@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag.citable import Citable
 from rag.claude import ClaudeClient, Payer, Prompt, prompt
+from rag.deadline import Deadline, Share
 from rag.events import Progress
 from rag.settings import Settings
 from rag.synthesis.mapping import Notes, map_parts
@@ -38,21 +39,19 @@ async def condense(
     *,
     model: str,
     settings: Settings,
-    deadline: float,
+    ends: Deadline | Share,
     finished: PartCache,
     payer: Payer,
 ) -> AsyncGenerator[Progress | Condensed]:
     """Notes by `model` on all of `citables`, small enough for one request; `Condensed` comes last.
 
-    Notes that are still too large are condensed once more. `deadline` is in seconds, for all of it; failures,
-    closing and `finished` are as in `map_parts`.
+    Notes that are still too large are condensed once more. `ends` is for all of it; failures, closing and
+    `finished` are as in `map_parts`.
 
     Raises:
         AnswerError: a part could not be read, or the time is over.
         OverBudget: reading on would pass what may be spent.
     """
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + deadline
     most = settings.synthesis_input_tokens
     cut_short: dict[str, None] = {}
     parts = await asyncio.to_thread(cut_into_parts, citables, settings.map_part_tokens)
@@ -66,7 +65,7 @@ async def condense(
             model=model,
             parallel=settings.map_parallel,
             max_tokens=NOTES_TOKENS,
-            deadline=ends - loop.time(),
+            ends=ends,
             finished=finished,
             payer=payer,
         )

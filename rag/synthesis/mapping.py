@@ -19,6 +19,7 @@ from rag.claude import (
     TextDelta,
     prompt,
 )
+from rag.deadline import Deadline, Share
 from rag.errors import AnswerCutOff, AnswerError, CircuitOpen, ClaudeUnavailable, OverBudget
 from rag.events import Progress
 from rag.synthesis.notes import NoteTaker, PartCache, PartNotes, as_citable, key_of
@@ -58,7 +59,7 @@ class _Desk:
     claude: ClaudeClient
     model: str
     max_tokens: int
-    ends: float
+    ends: Deadline | Share
     payer: Payer
     waiting: deque[_Request] = field(default_factory=deque)
     news: asyncio.Queue[_Finished | None] = field(default_factory=asyncio.Queue)
@@ -73,7 +74,7 @@ async def map_parts(
     model: str,
     parallel: int,
     max_tokens: int,
-    deadline: float,
+    ends: Deadline | Share,
     finished: PartCache,
     payer: Payer,
 ) -> AsyncGenerator[Progress | Notes]:
@@ -82,13 +83,13 @@ async def map_parts(
     A part whose request fails is asked for once more. When that fails too, no further part is begun, those
     being read are read to their end because they are paid for, and the failure is raised; what is finished
     is kept in `finished`, so that the same call asks only for the rest. Closing the iterator ends all
-    requests. `deadline` is in seconds, for all parts together.
+    requests. `ends` is for all parts together; while it stands still, those under way are read on.
 
     Raises:
         AnswerError: a part could not be read, or the time is over.
         OverBudget: reading on would pass what may be spent.
     """
-    desk = _Desk(claude, model, max_tokens, asyncio.get_running_loop().time() + deadline, payer)
+    desk = _Desk(claude, model, max_tokens, ends, payer)
     keys: list[str] = []
     made: dict[int, PartNotes] = {}
     for index, part in enumerate(parts):
@@ -156,7 +157,7 @@ async def _read_twice(desk: _Desk, request: _Request) -> PartNotes:
 
 
 async def _read(desk: _Desk, request: _Request) -> PartNotes:
-    left = desk.ends - asyncio.get_running_loop().time()
+    left = desk.ends.left
     if left <= 0:
         raise ClaudeUnavailable(
             "reading the documents took longer than it may",

@@ -171,9 +171,11 @@ class Refusal:
 class MaxTokens:
     """The answer reaches `max_tokens` after `text`; with an empty text all went into thinking."""
 
-    text: str
+    text: str | Text
 
     def plan(self, asked: Asked) -> Plan:
+        if isinstance(self.text, Text):
+            return replace(self.text.plan(asked), stop_reason="max_tokens")
         return Plan(asked.says(self.text), stop_reason="max_tokens")
 
 

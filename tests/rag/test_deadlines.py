@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -15,7 +16,7 @@ from rag.claude import ClaudeClient, Completion, Form, Prompt, StreamEvent, Turn
 from rag.deadline import Deadline
 from rag.documents import Reader
 from rag.draft import NOT_FOUND
-from rag.events import Question, Sources
+from rag.events import Progress, Question, Sources
 from rag.generation import FIRST_SHARE
 from rag.writing import CONDENSING_SHARE
 from tests.claude_server import Cite, ClaudeServer, Part, Slow, Text
@@ -145,6 +146,34 @@ async def test_a_reader_who_takes_the_answer_slowly_uses_up_none_of_its_time(
             if isinstance(event, Sources):
                 await asyncio.sleep(4.0)
     assert timed.allowed["answer"] > (FAST - 3.5) * FIRST_SHARE
+
+
+async def test_a_reader_who_takes_the_progress_of_a_reading_slowly_uses_up_none_of_its_time(
+    library: Library, claude: ClaudeServer, timed: Timed
+) -> None:
+    await put(library.store, library.files, handbook(4, 3, 5), name="handbook.md")
+    small = {"map_part_tokens": 2000, "synthesis_input_tokens": 2000}
+    asked = Question("Summarise the handbook", Reader())
+    claude.enqueue(Text(Part("Noted.", Cite(0, 0, 1))))
+    waited = False
+    async with aclosing(answerer(library, claude, timed, **small).stream(asked)) as events:
+        async for event in events:
+            if isinstance(event, Progress) and not waited:
+                waited = True
+                await asyncio.sleep(4.0)
+    assert waited
+    assert timed.allowed["map"] > (THOROUGH - 3.5) * CONDENSING_SHARE
+    assert timed.allowed["reduce"] > (THOROUGH - 3.5) * FIRST_SHARE
+
+
+async def test_a_share_of_a_deadline_leaves_the_rest_and_stands_still_with_it() -> None:
+    ends = Deadline(10.0)
+    share = ends.share(0.7)
+    assert 6.9 < share.left <= 7.0
+    with ends.stopped():
+        await asyncio.sleep(0.2)
+    assert 6.9 < share.left <= 7.0
+    assert Deadline().share(0.7).left == math.inf
 
 
 async def test_a_deadline_counts_from_its_beginning_but_not_while_it_stands_still() -> None:

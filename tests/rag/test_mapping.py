@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from rag.citable import Citable, places_of
+from rag.citable import places_of
 from rag.claude import (
     CitationPointer,
     ClaudeClient,
-    Finished,
-    Payer,
-    Prompt,
-    SectionEnd,
-    StreamEvent,
-    TextDelta,
     prompt,
 )
-from rag.documents import Filters, Reader
+from rag.deadline import Deadline
 from rag.errors import AnswerCutOff, AnswerRefused, ClaudeUnavailable
 from rag.events import Progress
-from rag.grounding import Citations
 from rag.purse import Purse
 from rag.settings import Settings
 from rag.synthesis import (
-    Condensed,
     Notes,
     PartCache,
-    condense,
     cut_into_parts,
     map_parts,
-    most_tokens,
-    read_documents,
 )
-from rag.synthesis.sizes import tokens_of
 from tests.claude_server import (
     Cite,
     ClaudeServer,
@@ -51,15 +36,18 @@ from tests.claude_server import (
     Slow,
     Text,
 )
-from tests.claude_server.models import MODELS
-from tests.claude_server.usage import prompt_tokens
-from tests.fakes import put
-from tests.rag.conftest import Library
 from tests.rag.long_text import citables_of, handbook
-
-ASKED = "Which valve does the operator on duty open in the morning?"
-HAIKU = "claude-haiku-5-5"
-SONNET = "claude-sonnet-5-5"
+from tests.rag.part_reading import (
+    ASKED,
+    HAIKU,
+    PARTS,
+    CountingClaude,
+    assert_proved,
+    notes_of,
+    reading,
+    settings_with,
+    sources,
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +63,7 @@ def fresh(server: ClaudeServer) -> None:
 
 @pytest.fixture
 def with_claude(settings: Settings, server: ClaudeServer) -> Settings:
-    return settings.model_copy(
-        update={
-            "anthropic_base_url": server.url,
-            "anthropic_api_key": SecretStr("sk-test-key"),
-            "claude_timeout": 10.0,
-        }
-    )
+    return settings_with(settings, server.url)
 
 
 @pytest.fixture
@@ -89,55 +71,6 @@ async def claude(with_claude: Settings) -> AsyncIterator[ClaudeClient]:
     client = ClaudeClient(with_claude)
     yield client
     await client.close()
-
-
-GIVEN = citables_of(handbook(3, 2, 3))
-PARTS = cut_into_parts(GIVEN, 220)
-
-
-def reading(
-    claude: Any,
-    *,
-    parallel: int = 1,
-    finished: PartCache | None = None,
-    question: str = ASKED,
-    payer: Purse | None = None,
-) -> AsyncGenerator[Progress | Notes]:
-    return map_parts(
-        claude,
-        question,
-        PARTS,
-        model=HAIKU,
-        parallel=parallel,
-        max_tokens=1000,
-        deadline=60.0,
-        finished=PartCache() if finished is None else finished,
-        payer=payer or Purse(),
-    )
-
-
-async def notes_of(events: AsyncGenerator[Progress | Notes]) -> Notes:
-    async with aclosing(events) as stream:
-        last = [event async for event in stream][-1]
-    assert isinstance(last, Notes)
-    return last
-
-
-def sources(body: dict[str, Any]) -> list[str]:
-    return [one["source"] for one in body["messages"][0]["content"] if one["type"] == "search_result"]
-
-
-def assert_proved(citables: Sequence[Citable]) -> None:
-    """Every sentence has places, and a citation of each place is made of the stored text."""
-    assert citables
-    for citable in citables:
-        assert len(citable.places) == len(citable.sentences)
-        for places in citable.places:
-            assert places
-            for evidence, start, end in places:
-                made = Citations().cite(evidence, start, end)
-                assert made is not None
-                assert made[0].quote == evidence.parsed.text[start:end]
 
 
 # ---------------------------------------------------------------- one question
@@ -261,35 +194,6 @@ async def test_leaving_ends_all_requests_at_once(claude: ClaudeClient, server: C
         assert request.disconnected
 
 
-@dataclass
-class CountingClaude:
-    """Answers by script and counts; `fails` are the sources of the first result of parts that break off."""
-
-    fails: frozenset[str] = frozenset()
-    asked: list[str] = field(default_factory=list)
-    at_once: int = 0
-    most_at_once: int = 0
-
-    async def stream(
-        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float, payer: Payer
-    ) -> AsyncGenerator[StreamEvent]:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            source = asked.results[0].source
-            self.asked.append(source)
-            for _ in range(5):
-                await asyncio.sleep(0)  # lets the others come as far as they may
-            if source in self.fails:
-                raise AnswerCutOff("the connection broke off")
-            yield TextDelta("Noted.")
-            yield CitationPointer(0, 0, 1)
-            yield SectionEnd()
-            yield Finished(False)
-        finally:
-            self.at_once -= 1
-
-
 @pytest.mark.parametrize("parallel", [1, 2, 3])
 async def test_no_more_parts_are_read_at_a_time_than_allowed(parallel: int) -> None:
     claude = CountingClaude()
@@ -317,7 +221,7 @@ async def test_no_part_is_begun_when_the_time_is_over() -> None:
         model=HAIKU,
         parallel=2,
         max_tokens=1000,
-        deadline=-1.0,
+        ends=Deadline(-1.0),
         finished=PartCache(),
         payer=Purse(),
     )
@@ -341,7 +245,7 @@ async def test_notes_are_not_those_of_another_question_text_or_document() -> Non
         model=HAIKU,
         parallel=1,
         max_tokens=1000,
-        deadline=60.0,
+        ends=Deadline(60.0),
         finished=finished,
         payer=Purse(),
     )
@@ -360,115 +264,3 @@ async def test_the_notes_read_longest_ago_are_forgotten_first() -> None:
     claude.asked.clear()
     await notes_of(reading(claude, finished=finished))
     assert claude.asked[0] == PARTS[0].citables[0].source
-
-
-# ---------------------------------------------------------------- condensing
-
-
-async def condensed(
-    claude: Any, citables: Sequence[Citable], settings: Settings
-) -> tuple[Condensed, list[Progress]]:
-    events = condense(
-        claude,
-        ASKED,
-        citables,
-        model=HAIKU,
-        settings=settings,
-        deadline=60.0,
-        finished=PartCache(),
-        payer=Purse(),
-    )
-    async with aclosing(events) as stream:
-        seen = [event async for event in stream]
-    last = seen[-1]
-    assert isinstance(last, Condensed)
-    return last, [event for event in seen if isinstance(event, Progress)]
-
-
-async def test_the_final_answer_cites_the_exact_text_of_the_originals(
-    library: Library, with_claude: Settings, claude: ClaudeClient, server: ClaudeServer
-) -> None:
-    small = with_claude.model_copy(update={"map_part_tokens": 2000, "synthesis_input_tokens": 3000})
-    for name in ("alpha", "beta"):
-        document = handbook(4, 3, 5, title=f"{name.title()} handbook")
-        await put(library.store, library.files, document, name=f"{name}.md")
-    whole = await read_documents(
-        "Compare the alpha handbook and the beta handbook",
-        [],
-        Reader(),
-        Filters(),
-        library.store,
-        library.files,
-        most_tokens(small),
-    )
-    assert whole.notice is None
-    assert whole.tokens > small.synthesis_input_tokens
-    notes, progress = await condensed(claude, whole.citables, small)
-    assert progress[-1].done == progress[-1].total == len(server.requests) > 2
-    assert {one.title for one in progress} == {"Alpha handbook", "Beta handbook"}
-    sent = [block["text"] for request in server.requests for block in texts(request.body)]
-    assert sorted(sent) == sorted(sentence for one in whole.citables for sentence in one.sentences)
-    for request in server.requests:
-        documents = {**request.body, "system": []}
-        assert prompt_tokens(documents, MODELS[HAIKU]) <= small.map_part_tokens
-        assert len({source["title"].split(" > ")[0] for source in results(request.body)}) == 1
-
-    server.requests.clear()
-    pointers: list[CitationPointer] = []
-    asked = Prompt(prompt("reduce"), [one.as_result() for one in notes.citables], ASKED)
-    stream = claude.stream(SONNET, asked, max_tokens=4000, deadline=60.0, payer=Purse())
-    async with aclosing(stream) as events:
-        pointers = [event async for event in events if isinstance(event, CitationPointer)]
-    assert pointers
-    for evidence, start, end in places_of(pointers, notes.citables):
-        made = Citations().cite(evidence, start, end)
-        assert made is not None
-        citation = made[0]
-        stored = await library.files.text(citation.document_id, citation.version)
-        assert stored[citation.start : citation.end] == citation.quote
-        assert citation.quote.startswith("Valve ")
-
-
-async def test_notes_still_too_large_are_condensed_once_more_and_prove_the_same_text(
-    claude: ClaudeClient, with_claude: Settings, server: ClaudeServer
-) -> None:
-    given = citables_of(handbook(6, 5, 6))
-    small = with_claude.model_copy(update={"map_part_tokens": 1000, "synthesis_input_tokens": 1200})
-    notes, progress = await condensed(claude, given, small)
-    first = len(cut_into_parts(given, 1000))
-    assert progress[-1].done == progress[-1].total == len(server.requests) > first
-    assert [one.done for one in progress] == sorted(one.done for one in progress)
-    assert sum(tokens_of(one) for one in notes.citables) <= 1200
-    assert_proved(notes.citables)
-    quotes = {
-        evidence.parsed.text[start:end]
-        for one in notes.citables
-        for places in one.places
-        for evidence, start, end in places
-    }
-    assert quotes <= {sentence for one in given for sentence in one.sentences}
-
-
-async def test_notes_that_do_not_get_shorter_are_cut_and_it_is_said(with_claude: Settings) -> None:
-    given = citables_of(handbook(6, 5, 6))
-    tiny = with_claude.model_copy(update={"map_part_tokens": 100, "synthesis_input_tokens": 300})
-    notes, _ = await condensed(CountingClaude(), given, tiny)
-    assert sum(tokens_of(one) for one in notes.citables) <= 300
-    assert "Not everything was noted" in (notes.notice or "")
-
-
-async def test_where_no_part_says_anything_there_is_nothing_to_write_from(
-    claude: ClaudeClient, server: ClaudeServer, with_claude: Settings
-) -> None:
-    server.enqueue(*["Nothing in this part."] * 20)
-    small = with_claude.model_copy(update={"map_part_tokens": 400})
-    notes, _ = await condensed(claude, GIVEN, small)
-    assert notes == Condensed(())
-
-
-def results(body: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in body["messages"][0]["content"] if one["type"] == "search_result"]
-
-
-def texts(body: dict[str, Any]) -> list[dict[str, Any]]:
-    return [block for one in results(body) for block in one["content"]]

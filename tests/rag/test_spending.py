@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from rag.claude import ClaudeClient, Form, Prompt, SearchResult, Turn, prompt
 from rag.claude.patience import Backoff
+from rag.deadline import Deadline
 from rag.documents import Reader
 from rag.draft import NOT_FOUND
 from rag.errors import AnswerCutOff, ClaudeUnavailable, OverBudget, SchemaMismatch
@@ -181,7 +182,12 @@ async def test_a_second_extraction_that_cannot_be_paid_is_not_asked_for(
 
 
 def reading(client: ClaudeClient, payer: Purse, parallel: int = 1) -> Any:
-    more: dict[str, Any] = {"max_tokens": 1000, "deadline": 60.0, "finished": PartCache(), "payer": payer}
+    more: dict[str, Any] = {
+        "max_tokens": 1000,
+        "ends": Deadline(60.0),
+        "finished": PartCache(),
+        "payer": payer,
+    }
     return map_parts(client, KEYS, PARTS, model=HAIKU, parallel=parallel, **more)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag.claude import Usage
+from rag.documents import Charge
 from rag.errors import OverBudget, StoreUnavailable
 from rag.purse import Purse
 from rag.usage import HOLD_SECONDS, Ledger
@@ -82,6 +83,28 @@ async def test_what_a_dead_process_had_set_aside_does_not_count_for_ever(
     await Purse("intranet", day=0.10, ledger=ledger).hold(0.10)
     clock.now += HOLD_SECONDS + 1
     await Purse("intranet", day=0.10, ledger=ledger).hold(0.10)
+
+
+async def test_a_hold_lasts_for_as_long_as_it_was_made_for(ledger: Ledger, clock: Clock) -> None:
+    await ledger.hold("a batch", "intranet", 0.10, None, seconds=9 * HOLD_SECONDS)
+    clock.now += 8 * HOLD_SECONDS
+    with pytest.raises(OverBudget):
+        await Purse("intranet", day=0.10, ledger=ledger).hold(0.01)
+    clock.now += 2 * HOLD_SECONDS
+    assert await ledger.spent_today("intranet") == 0
+
+
+async def test_what_is_settled_again_is_booked_once_and_what_came_to_no_answer_each_time(
+    ledger: Ledger,
+) -> None:
+    haiku, sonnet = (Charge(model=model, requests=1, usd=0.01) for model in (HAIKU, SONNET))
+    await ledger.settle("one", "a", [haiku])
+    await ledger.settle("one", "a", [haiku, sonnet])
+    await ledger.settle("two", "a", [haiku])
+    assert {row.model: row.requests for row in await ledger.sums(["model"])} == {HAIKU: 2, SONNET: 1}
+    for _ in range(2):
+        await ledger.settle("three", "a", [sonnet], answered=False)
+    assert {row.model: row.requests for row in await ledger.sums(["model"])} == {HAIKU: 2, SONNET: 3}
 
 
 async def test_one_answer_has_a_limit_of_its_own(ledger: Ledger) -> None:
