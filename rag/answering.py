@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,7 +21,7 @@ from rag.embedding import Embedder
 from rag.errors import AnswerError, InvalidRequest, OverBudget
 from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
 from rag.extraction import fill_in
-from rag.extractive import Scorer, choose_quotes
+from rag.extractive import Quote, Scorer, choose_quotes
 from rag.finding import Finder, Found
 from rag.generation import shown_as
 from rag.judging import Judge
@@ -33,6 +34,7 @@ from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
 from rag.structured_schema import response_schema
+from rag.sufficiency import assess
 from rag.support import SupportChecker
 from rag.synthesis import choose
 from rag.writing import Work, Writer
@@ -265,8 +267,7 @@ class Answerer:
     ) -> AsyncGenerator[AnswerEvent]:
         """Quote the sentences that answer, if any do."""
         with watch.stage("extract"):
-            relevance = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)
-            quotes = await asyncio.to_thread(choose_quotes, asked, found.passages, self._scorer, relevance)
+            quotes = await asyncio.to_thread(self._quotes, asked, found)
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
             yield Delta(draft.text.feed(lead + quote.text))
@@ -276,6 +277,16 @@ class Answerer:
             yield Delta(rest)
         draft.documents = frozenset(hit.document_id for hit in found.hits)
         yield Done(await self._ended(question, draft, watch), draft.documents)
+
+    def _quotes(self, asked: str, found: Found) -> list[Quote]:
+        """Sentences to quote: none where the evidence does not hold the answer, some where it does."""
+        verdict = assess(asked, found.hits).verdict
+        if verdict == "none":
+            return []
+        relevance = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)
+        if verdict == "enough":
+            relevance = math.inf
+        return choose_quotes(asked, found.passages, self._scorer, relevance)
 
     async def _ended(self, question: Question, draft: Draft, watch: Stopwatch) -> Answer:
         if not draft.citations.all:

@@ -82,7 +82,7 @@ async def test_an_answer_of_quotes_is_counted_and_costs_nothing(desk: MakeDesk, 
 async def test_without_a_model_a_named_document_is_quoted_and_no_other(
     desk: MakeDesk, library: Library
 ) -> None:
-    asked = "Summarise what leave.md says of backups kept for ninety days in the vault"
+    asked = "Summarise leave.md: backups kept for ninety days in the vault"
     answer = await desk(with_claude=False).answer(Asked(asked), ANNA)
     assert {one.document_id for one in answer.citations} <= {library.records["leave"].id}
 

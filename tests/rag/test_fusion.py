@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rag.fusion import LEXICAL_WEIGHT, fuse
 
 SCORES = st.dictionaries(st.sampled_from("abcdef"), st.floats(-1, 1))
+HUNDREDTHS = st.integers(1, 100).map(lambda number: number / 100)
 COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 50))
 
 
@@ -36,7 +37,7 @@ def test_every_candidate_gets_a_score_from_zero_to_one(
     assert all(-1e-9 <= score <= 1 + 1e-9 for score in fused.values())
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(0.01, 1), min_size=2), COUNTS, st.floats(0.2, 5))
+@given(st.dictionaries(st.sampled_from("abcdef"), HUNDREDTHS, min_size=2), COUNTS, st.floats(0.2, 5))
 def test_the_range_that_a_model_s_cosines_use_does_not_matter(
     dense: dict[str, float], lexical: dict[str, float], scale: float
 ) -> None:
