@@ -18,7 +18,7 @@ from rag.sparse import terms
 Verdict = Literal["enough", "doubtful", "none"]
 
 NONE_BELOW = 0.18
-"""Refuse only where it is four times as likely that the answer is not there: a precision of 0.8 is wanted."""
+"""Refuse only where the answer is four times as likely not to be there: a precision of 0.8 is wanted."""
 ENOUGH_FROM = 0.5
 """More likely there than not."""
 
