@@ -18,9 +18,10 @@ from rag.errors import AnswerError, InvalidRequest, OverBudget, SettingsError
 from rag.terminal import FAILED, MISUSED, agreed, bar, err, fail, plain, print_json, run, settings_or_exit
 
 if TYPE_CHECKING:
-    from rag.bulk.questions import BadLine, Questions
+    from rag.bulk.questions import Questions
     from rag.bulk.run import Quote, Run
     from rag.bulk.state import State
+    from rag.jsonl import BadLine
     from rag.routing import Mode
     from rag.service import Service
     from rag.settings import Settings

@@ -36,6 +36,8 @@ class Judge:
             back = unclear(asked, hits, [turn.text for turn in question.history])
             if back:
                 return chosen, back
+        if chosen.kind != "lookup":
+            return chosen, None
         if question.carried:  # the proof may be in what was cited before, which is not scored
             return chosen, None
         judged = await asyncio.to_thread(assess, asked, hits)

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rag.documents import Filters
-from rag.errors import InvalidRequest
+from rag.jsonl import BadLine, read_lines, validated
 from rag.routing import Mode
 
 LONGEST_QUESTION = 4000
@@ -35,13 +35,6 @@ class Line(BaseModel):
         return value
 
 
-class BadLine(BaseModel):
-    """A line that is no question, and why."""
-
-    line: int
-    reason: str
-
-
 @dataclass(frozen=True, slots=True)
 class Questions:
     lines: tuple[Line, ...]
@@ -61,29 +54,8 @@ def read_questions(path: Path) -> Questions:
     Raises:
         InvalidRequest: the file cannot be read, or holds no question at all.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
-    lines: dict[str, Line] = {}
-    bad: list[BadLine] = []
-    for number, text in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if not text.strip():
-            continue
-        made = _line(number, text)
-        if isinstance(made, Line) and made.id in lines:
-            made = f"the id {made.id!r} is that of line {lines[made.id].number}"
-        if isinstance(made, Line):
-            lines[made.id] = made
-        else:
-            bad.append(BadLine(line=number, reason=made))
-    if not lines:
-        first = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""
-        raise InvalidRequest(
-            f"{path} holds no question{first}",
-            remedy='write one a line, such as {"id": "1", "question": "How long are backups kept?"}',
-        )
-    return Questions(tuple(lines.values()), tuple(bad))
+    remedy = 'write one a line, such as {"id": "1", "question": "How long are backups kept?"}'
+    return Questions(*read_lines(path, _line, remedy))
 
 
 def _line(number: int, text: bytes) -> Line | str:
@@ -98,14 +70,5 @@ def _line(number: int, text: bytes) -> Line | str:
         return "it is neither an object nor a string"
     if "number" in given:
         return "number: Extra inputs are not permitted"
-    try:
-        # Read again by pydantic, which refuses what is no Unicode text, such as half a surrogate pair.
-        line = Line.model_validate({**given, "number": number})
-        line.model_dump_json()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    except ValueError:
-        return "its text is not valid Unicode"
-    return line if line.id else line.model_copy(update={"id": f"line-{number}"})
+    line = validated(Line, {**given, "number": number})
+    return line if isinstance(line, str) or line.id else line.model_copy(update={"id": f"line-{number}"})

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rag.bulk.questions import BadLine
 from rag.bulk.state import write_whole
 from rag.errors import InvalidRequest
 from rag.evaluation.metrics import ANSWERS, RETRIEVAL, mean
 from rag.evaluation.places import Place
+from rag.jsonl import BadLine
 
 FORMAT: Literal[1] = 1
 RUN = "run.json"

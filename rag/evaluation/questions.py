@@ -13,13 +13,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from rag.bulk.questions import LONGEST_ID, LONGEST_QUESTION, BadLine
-from rag.errors import InvalidRequest
+from rag.bulk.questions import LONGEST_ID, LONGEST_QUESTION
+from rag.jsonl import BadLine, read_lines, validated
 
 ANSWERABLE = frozenset({"ANSWERABLE", "PARTIAL"})
 """Of the labels that MTRAG gives; UNANSWERABLE and UNDERSPECIFIED are the others."""
@@ -106,30 +105,11 @@ def read_rows(path: Path) -> Rows:
     Raises:
         InvalidRequest: the file cannot be read, or holds no question at all.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
-    rows: dict[str, Row] = {}
-    bad: list[BadLine] = []
-    for number, text in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if not text.strip():
-            continue
-        made = _row(number, text)
-        if isinstance(made, Row) and made.id in rows:
-            made = f"the id {made.id!r} is that of line {rows[made.id].number}"
-        if isinstance(made, Row):
-            rows[made.id] = made
-        else:
-            bad.append(BadLine(line=number, reason=made))
-    if not rows:
-        first = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""
-        raise InvalidRequest(
-            f"{path} holds no question{first}",
-            remedy='write one a line, such as {"question": "How long are backups kept?", '
-            '"relevant": [{"document": "policy.pdf", "quote": "kept for ninety days"}]}',
-        )
-    return Rows(tuple(rows.values()), tuple(bad))
+    remedy = (
+        'write one a line, such as {"question": "How long are backups kept?", '
+        '"relevant": [{"document": "policy.pdf", "quote": "kept for ninety days"}]}'
+    )
+    return Rows(*read_lines(path, _row, remedy))
 
 
 def _row(number: int, text: bytes) -> Row | str:
@@ -142,15 +122,9 @@ def _row(number: int, text: bytes) -> Row | str:
         return "it is not an object"
     if "answerable" not in given and isinstance(given.get("answerability"), str):
         given["answerable"] = given["answerability"] in ANSWERABLE
-    try:
-        row = Row.model_validate({**given, "number": number})
-        row.model_dump_json()  # refuses what is no Unicode text, such as half a surrogate pair
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "it"
-        return f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    except ValueError:
-        return "its text is not valid Unicode"
+    row = validated(Row, {**given, "number": number})
+    if isinstance(row, str):
+        return row
     if row.answerable and not row.relevant and not row.answers:
         return "it has neither relevant places nor an answer to measure by"
     return row if row.id else row.model_copy(update={"id": f"line-{number}"})

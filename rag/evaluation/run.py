@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.bulk.questions import BadLine
 from rag.claude import Turn
 from rag.documents import Filters, Hit, utc_now
 from rag.evaluation.kept import About, Passage, Result, Run, Searched
 from rag.evaluation.metrics import DEPTH, TIME, Stretch, finding, ranked, shared, span_figures
 from rag.evaluation.places import Place, Posed
 from rag.followups import standalone_by_rule
+from rag.jsonl import BadLine
 from rag.retrieval import Retriever
 from rag.service import Service
 from rag.settings import Settings
