@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,11 @@ def desk_of(library: Library, settings: Settings, client: ClaudeClient, ledger: 
     conversations = ConversationStore(path / "conversations.sqlite", 24)
     answerer = answerer_of(library, settings, client)
     return Desk(settings, library.store, answerer, client, ledger, conversations)
+
+
+async def closed(desks: Sequence[Desk], clients: Sequence[ClaudeClient]) -> None:
+    """Close what a test has made: what a desk still does after an answer uses the client and the store."""
+    for desk in desks:
+        await desk.close()
+    for client in clients:
+        await client.close()

@@ -33,7 +33,7 @@ from tests.claude_server import (
 )
 from tests.fakes import put
 from tests.rag.conftest import Library
-from tests.rag.desks import answerer_of, desk_of, settings_of
+from tests.rag.desks import answerer_of, closed, desk_of, settings_of
 from tests.rag.long_text import handbook
 
 HAIKU = "claude-haiku-5-5"
@@ -106,15 +106,19 @@ def client(library: Library, claude: ClaudeServer, clients: list[ClaudeClient]) 
 
 
 @pytest.fixture
-def desk(
+async def desk(
     library: Library, claude: ClaudeServer, ledger: Ledger, tmp_path: Path, clients: list[ClaudeClient]
-) -> MakeDesk:
+) -> AsyncIterator[MakeDesk]:
+    desks: list[Desk] = []
+
     def make(**changes: Any) -> Desk:
         settings = settings_of(library, claude.url, **changes)
         clients.append(ClaudeClient(settings, backoff=Backoff(sleep=at_once)))
-        return desk_of(library, settings, clients[-1], ledger, tmp_path)
+        desks.append(desk_of(library, settings, clients[-1], ledger, tmp_path))
+        return desks[-1]
 
-    return make
+    yield make
+    await closed(desks, ())
 
 
 def begun(claude: ClaudeServer, requests: int) -> None:

@@ -21,7 +21,7 @@ from rag.usage import Ledger
 from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Part, Slow, Text
 from tests.fakes import parsed, put
 from tests.rag.conftest import Library
-from tests.rag.desks import desk_of, settings_of
+from tests.rag.desks import closed, desk_of, settings_of
 
 KEYS = "How often do encryption keys rotate?"
 SUMMARY = "Summarise the backup policy"
@@ -51,15 +51,16 @@ async def desk(
     library: Library, claude: ClaudeServer, ledger: Ledger, tmp_path: Path
 ) -> AsyncIterator[MakeDesk]:
     clients: list[ClaudeClient] = []
+    desks: list[Desk] = []
 
     def make(*, with_claude: bool = True, **changes: Any) -> Desk:
         settings = settings_of(library, claude.url if with_claude else None, **changes)
         clients.append(ClaudeClient(settings))
-        return desk_of(library, settings, clients[-1], ledger, tmp_path)
+        desks.append(desk_of(library, settings, clients[-1], ledger, tmp_path))
+        return desks[-1]
 
     yield make
-    for client in clients:
-        await client.close()
+    await closed(desks, clients)
 
 
 async def test_what_an_answer_costs_is_on_the_account_of_its_key(desk: MakeDesk, ledger: Ledger) -> None:
