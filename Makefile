@@ -11,7 +11,7 @@ CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
-	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval bench-ingest bench-peers
+	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -20,7 +20,7 @@ help:
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-followups, bench-retrieval,"
-	@echo "     bench-ingest, bench-peers"
+	@echo "     bench-throughput, bench-ingest, bench-peers"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -98,6 +98,9 @@ bench-followups: setup models
 
 bench-retrieval: setup models
 	$(BIN)/python -m bench.retrieval
+
+bench-throughput: setup models
+	$(BIN)/python -m bench.throughput
 
 bench-ingest: setup models
 	$(BIN)/python -m bench.ingest

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
+SPECIAL_TOKENS = 2
+"""Which a model puts around a text."""
+
 
 class Embedder:
     """One embedding model. Safe to use from several threads: calls queue for the model."""
@@ -44,8 +47,18 @@ class Embedder:
 
     def embed_query(self, text: str) -> Vectors:
         """The unit vector of a question, shape (dimension,); applies the model's query prompt."""
-        vectors: Vectors = self._encode([text], "encode_query")[0]
-        return vectors
+        vector: Vectors = self.embed_queries([text])[0]
+        return vector
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of questions, shape (len(texts), dimension); applies the model's query prompt."""
+        return self._encode(texts, "encode_query")
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens of a text the model reads, special tokens not counted; None where all of them."""
+        most = self._model.get_max_seq_length()
+        return None if most is None else max(int(most) - SPECIAL_TOKENS, 0)
 
     def count_tokens(self, text: str) -> int:
         """How many tokens of this model `text` makes, special tokens not counted."""

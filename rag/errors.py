@@ -20,6 +20,7 @@ CiteboxError
 |-- Forbidden                the caller may not do this
 |-- NotReady                 the service is still loading its models
 |-- Unauthorised             the API key is missing or not known
+|-- Overloaded               more questions at once than the machine can work on
 |-- OverBudget               the answer would cost more than may be spent
 |-- ClientGone               nobody is left to answer
 `-- AnswerError              no whole answer could be generated
@@ -157,6 +158,18 @@ class Unauthorised(CiteboxError):
     code = "unauthorised"
     title = "An API key is needed"
     status = 401
+
+
+class Overloaded(CiteboxError):
+    """`retry_after`: the seconds after which to ask again."""
+
+    code = "overloaded"
+    title = "Too many questions at once"
+    status = 429
+
+    def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.retry_after = retry_after
 
 
 class OverBudget(CiteboxError):

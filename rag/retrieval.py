@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult
 from rag.embedding import Embedder
 from rag.errors import NotFound
+from rag.queues import EmbeddingQueue, ReadingQueue
 from rag.rationing import Reranked, rerank
 from rag.reranking import Reranker
 from rag.settings import Settings
 from rag.sparse import encode_query
 from rag.store import Store
 from rag.store.files import FileStore
+
+COPIES = 8
+"""Hits beyond those wanted, in place of the copies of passages that are left out."""
 
 
 @dataclass(slots=True)
@@ -58,8 +62,9 @@ class Retriever:
         self._settings = settings
         self._store = store
         self._files = files
-        self._embedder = embedder
+        self._embedding = EmbeddingQueue(embedder)
         self._reranker = reranker
+        self._reading = ReadingQueue()
 
     async def search(
         self, query: str, reader: Reader, filters: Filters, limit: int, watch: Stopwatch | None = None
@@ -76,11 +81,7 @@ class Retriever:
         """What the fused search finds, before the costly part; `limit` as it will be for `rank`."""
         settings = self._settings
         with watch.stage("embed"):
-            dense = (
-                (await asyncio.to_thread(self._embedder.embed_query, query)).tolist()
-                if settings.dense
-                else None
-            )
+            dense = await self._embedding.embed(query) if settings.dense else None
             sparse = encode_query(query) if settings.sparse else None
         if dense is None and sparse is not None and not sparse.indices:
             return Candidates(query, None, ())
@@ -90,26 +91,25 @@ class Retriever:
                 filters=filters,
                 dense=dense,
                 sparse=sparse if sparse and sparse.indices else None,
-                limit=max(limit, settings.rerank_candidates if self._reranker else limit),
+                limit=max(limit, settings.rerank_candidates) + COPIES,
                 candidates=max(settings.candidates, limit),
             )
         return Candidates(query, dense, tuple(hits))
 
     async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> Reranked:
         """The candidates reranked, at most `limit`."""
-        settings = self._settings
         if not self._reranker or not found.hits:
             return Reranked(_distinct(found.hits)[:limit])
         with watch.stage("rerank"):
-            ranked = await asyncio.to_thread(
-                rerank,
-                self._reranker,
-                found.query,
-                found.hits,
-                settings.rerank_candidates,
-                settings.rerank_budget_ms,
-            )
+            ranked = await self._reading.run(partial(self._rerank, self._reranker, found))
         return Reranked(_distinct(ranked.hits)[:limit], ranked.notice)
+
+    def _rerank(self, reranker: Reranker, found: Candidates, waited_ms: float) -> Reranked:
+        settings = self._settings
+        budget = settings.rerank_budget_ms
+        if budget is not None:
+            budget -= waited_ms  # a question that had to wait for others is read less of
+        return rerank(reranker, found.query, found.hits, settings.rerank_candidates, budget)
 
     async def evidence(self, hits: Sequence[Hit], watch: Stopwatch) -> list[Evidence]:
         """The hits with their neighbours joined, ranges that meet made one, in the order of the hits."""

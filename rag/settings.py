@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     neighbours: bool = Field(default=True, description="Join each passage with its neighbour chunks.")
     candidates: int = Field(default=50, ge=1, le=1000, description="Chunks taken from each search.")
     rerank_candidates: int = Field(
-        default=16, ge=1, le=200, description="Most chunks the reranker scores; clear cases need fewer."
+        default=8, ge=1, le=200, description="Most chunks the reranker scores; clear cases need fewer."
     )
     rerank_budget_ms: float | None = Field(
         default=None, gt=0, description="Milliseconds after which reranking stops where it is."
@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     # What may be spent
     max_usd_per_request: float | None = Field(
         default=None, ge=0, description="Most dollars that one answer may cost."
+    )
+    max_questions: int = Field(
+        default=32,
+        ge=1,
+        description="Questions whose passages may be sought at once; one key may have half of the places.",
     )
     max_usd_per_day: float | None = Field(
         default=None, ge=0, description="Most dollars one key may spend in a day (UTC)."

@@ -32,8 +32,12 @@ class WordEmbedder:
 
     name = "words"
     dimension = DIMENSION
+    longest = None
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self.embed_query(text) for text in texts])
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self.embed_query(text) for text in texts])
 
     def embed_query(self, text: str) -> Vectors:

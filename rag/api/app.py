@@ -12,6 +12,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from rag.api import ask, documents, health, pages, problems, usage
+from rag.api.admission import Places
 from rag.api.deps import Runtime
 from rag.api.guard import Guard
 from rag.errors import CiteboxError
@@ -30,7 +31,9 @@ exclusive, into the text that `GET /v1/documents/{id}/source` returns."""
 
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; it answers /healthz at once and loads its models meanwhile."""
-    runtime = Runtime(settings)
+    most = settings.max_questions
+    each = most if settings.keys_file is None else max(1, most // 2)
+    runtime = Runtime(settings, Places(most, each))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

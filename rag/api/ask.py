@@ -12,21 +12,25 @@ from fastapi import APIRouter, Body, Header, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.types import Receive, Scope, Send
 
-from rag.api.deps import CallerDep, ReaderDep, ServiceDep, unless_hung_up
+from rag.api.admission import Place
+from rag.api.deps import CallerDep, PlacesDep, ServiceDep, unless_hung_up
 from rag.api.problems import problem_of, request_id, responses, unforeseen
 from rag.asking import Asked
 from rag.claude import Turn
 from rag.documents import Answer, Filters, SearchResult
 from rag.errors import CiteboxError
 from rag.events import AnswerEvent, Cited, Delta, Done, Progress, Sources
-from rag.routing import Mode
+from rag.routing import EXTRACTIVE, NO_MODEL, Mode
 
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
 LONGEST_QUESTION = 4000
+WRITTEN_HERE = frozenset({EXTRACTIVE, NO_MODEL})
+"""The models of a route that are no model of Claude's."""
 
 ASK_EXAMPLES: dict[str, Any] = {
     "lookup": {"summary": "A lookup", "value": {"question": "How long are backups kept?"}},
@@ -150,7 +154,7 @@ def _check_characters(asked: BaseModel) -> None:
             "`delta`, `citation`, then `done` (the whole answer) or `error` (a problem).",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **responses(401, 402, 404, 422, 502, 503),
+        **responses(401, 402, 404, 422, 429, 502, 503),
     },
 )
 async def ask(
@@ -158,34 +162,68 @@ async def ask(
     asked: Annotated[AskRequest, Body(openapi_examples=ASK_EXAMPLES)],
     service: ServiceDep,
     caller: CallerDep,
+    places: PlacesDep,
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Answer a question from the documents the reader may see, with citations that can be checked."""
     question = asked.read()
+    place = places.take(caller.name)
+    answering = _in_place(service.desk.stream(question, caller), place)
     if asked.stream or "text/event-stream" in accept:
-        stream = _events(service.desk.stream(question, caller), request_id(request))
-        # Proxies must not gather the events up.
-        return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    answer = await unless_hung_up(request, service.desk.answer(question, caller))
+        return _Streamed(_events(answering, request_id(request)), place)
+    with place:
+        answer = await unless_hung_up(request, _whole(answering))
     return JSONResponse(answer.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
 
-@router.post("/search", responses=responses(401, 422, 503))
+@router.post("/search", responses=responses(401, 422, 429, 503))
 async def search(
     request: Request,
     asked: Annotated[SearchRequest, Body(openapi_examples=SEARCH_EXAMPLES)],
     service: ServiceDep,
-    reader: ReaderDep,
+    caller: CallerDep,
+    places: PlacesDep,
 ) -> SearchResult:
     """The best passages for a query, best first, with the milliseconds of each stage."""
-    work = service.retriever.search(asked.query, reader, asked.filters, asked.limit)
-    return await unless_hung_up(request, work)
+    with places.take(caller.name):
+        work = service.retriever.search(asked.query, caller.reader, asked.filters, asked.limit)
+        return await unless_hung_up(request, work)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(401, 404, 503))
 async def forget(conversation_id: str, service: ServiceDep, caller: CallerDep) -> None:
     """Forget a conversation that the service keeps; only the key that began it can."""
     await service.desk.forget(conversation_id, caller)
+
+
+class _Streamed(EventSourceResponse):
+    """A stream of events; its place is given up also when nobody is there any more to begin reading it."""
+
+    def __init__(self, events: AsyncIterator[bytes], place: Place) -> None:
+        # Proxies must not gather the events up.
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
+async def _in_place(answering: AsyncGenerator[AnswerEvent], place: Place) -> AsyncGenerator[AnswerEvent]:
+    """The same events; the place is given up when what follows is Claude's work."""
+    async with aclosing(answering) as events:
+        async for event in events:
+            if isinstance(event, Sources) and event.route.model not in WRITTEN_HERE:
+                place.leave()
+            yield event
+
+
+async def _whole(answering: AsyncGenerator[AnswerEvent]) -> Answer:
+    async with aclosing(answering) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return event.answer
+    raise AssertionError("a stream of an answer ends with Done or raises")
 
 
 async def _events(answering: AsyncGenerator[AnswerEvent], ident: str) -> AsyncIterator[bytes]:

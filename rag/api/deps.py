@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
+from rag.api.admission import Places
 from rag.documents import DocumentRecord, Reader
 from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
 from rag.keys import ADMIN, Caller
@@ -41,6 +42,7 @@ class Runtime:
     """What the application holds; empty until the models are loaded."""
 
     settings: Settings
+    places: Places
     service: Service | None = None
     door: IngestDoor | None = None
     failure: CiteboxError | None = None
@@ -88,6 +90,13 @@ def get_reader(caller: CallerDep) -> Reader:
 
 
 ReaderDep = Annotated[Reader, Depends(get_reader)]
+
+
+def get_places(runtime: RuntimeDep) -> Places:
+    return runtime.places
+
+
+PlacesDep = Annotated[Places, Depends(get_places)]
 
 
 def get_door(runtime: RuntimeDep, service: ServiceDep) -> IngestDoor:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from rag.errors import CiteboxError, ClaudeUnavailable, TooLarge
+from rag.errors import CiteboxError, ClaudeUnavailable, Overloaded, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
     async def ours(request: Request, error: CiteboxError) -> JSONResponse:
         if error.status >= 500:
             log.warning("%s: %s", error.code, error, extra={"request": f" [{request_id(request)}]"})
-        after = error.retry_after if isinstance(error, ClaudeUnavailable) else None
+        after = error.retry_after if isinstance(error, ClaudeUnavailable | Overloaded) else None
         headers = None if after is None else {"Retry-After": str(max(1, math.ceil(after)))}
         return _reply(problem_of(error, request_id(request)), headers=headers)
 

@@ -49,11 +49,12 @@ class Grounded:
 
     not_found_text: str = NOT_FOUND
     pace: float = 0.0
+    before_first: float = 0.0
 
     def plan(self, asked: Asked) -> Plan:
         found = _best(asked)
         blocks = list(_blocks(found)) if found else [text_block(self.not_found_text)]
-        return Plan([*asked.thoughts(), *blocks], delay_per_chunk=self.pace)
+        return Plan([*asked.thoughts(), *blocks], before_first=self.before_first, delay_per_chunk=self.pace)
 
 
 def question(body: dict[str, Any]) -> str:

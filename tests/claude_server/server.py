@@ -22,7 +22,8 @@ class ClaudeServer:
     """Answers as Claude would: with what was enqueued, else with sentences of the documents it is given.
 
     `keys` are the accepted API keys; None accepts any but `bad-key`. `pace` delays the chunks of the
-    default reply by so many seconds each. `port` 0 takes a free one.
+    default reply by so many seconds each, `before_first` its beginning. `port` 0 takes a free one.
+    `default` answers in place of those sentences.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class ClaudeServer:
         keys: Collection[str] | None = None,
         port: int = 0,
         pace: float = 0.0,
+        before_first: float = 0.0,
+        default: Reply | None = None,
     ) -> None:
-        self._api = Api(Grounded(not_found_text, pace), keys)
+        self._api = Api(default or Grounded(not_found_text, pace, before_first), keys)
         self._port = port
         self._url: str | None = None
 
