@@ -29,7 +29,7 @@ EXAMPLES = (
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
 DocumentOption = Annotated[
-    list[str] | None, typer.Option("--document", help="Only this document (id); repeatable.")
+    list[str] | None, typer.Option("--document", help="Only this document: id, path or name; repeatable.")
 ]
 CollectionOption = Annotated[
     list[str] | None, typer.Option("--collection", help="Only this collection; repeatable.")
@@ -72,17 +72,17 @@ def ask(
     async def work() -> Answer:
         from rag.asking import Asked
 
-        asked = Asked(
-            question,
-            mode=cast("Mode", mode),
-            filters=filters_of(document, collection),
-            strict=strict,
-            review=review,
-            schema=wanted,
-            max_usd=max_usd,
-            conversation_id=conversation,
-        )
         async with open_here() as service:
+            asked = Asked(
+                question,
+                mode=cast("Mode", mode),
+                filters=await filters_of(service, document, collection),
+                strict=strict,
+                review=review,
+                schema=wanted,
+                max_usd=max_usd,
+                conversation_id=conversation,
+            )
             return await (service.desk.answer(asked, service.caller) if json else _stream(service, asked))
 
     answer = run(work)
@@ -103,10 +103,20 @@ async def open_here(settings: Settings | None = None) -> AsyncIterator[Service]:
         yield service
 
 
-def filters_of(documents: list[str] | None, collections: list[str] | None) -> Filters:
+async def filters_of(
+    service: Service, documents: list[str] | None, collections: list[str] | None
+) -> Filters:
+    """What a question is limited to; documents by id, path or name.
+
+    Raises:
+        InvalidRequest, NotFound: no document, or more than one, is called so.
+    """
+    from rag.document_names import find_document
     from rag.documents import Filters
 
-    return Filters(document_ids=tuple(documents or ()), collections=tuple(collections or ()))
+    records = await service.store.visible_records(service.reader) if documents else []
+    ids = [find_document(records, wanted).id for wanted in documents or ()]
+    return Filters(document_ids=tuple(ids), collections=tuple(collections or ()))
 
 
 def place(title: str, headings: tuple[str, ...], page: int | None) -> str:

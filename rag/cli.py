@@ -76,9 +76,8 @@ def search(
 
     async def work() -> None:
         async with open_here() as service:
-            found = await service.retriever.search(
-                query, service.reader, filters_of(document, collection), limit
-            )
+            filters = await filters_of(service, document, collection)
+            found = await service.retriever.search(query, service.reader, filters, limit)
         if json:
             print_json(found.model_dump(mode="json"))
             return

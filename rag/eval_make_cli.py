@@ -57,7 +57,7 @@ def make(
         from rag.evaluation.make import most_to_make, sample
 
         async with open_here(settings) as service:
-            passages = await sample(service, number, filters_of(None, collection), seed)
+            passages = await sample(service, number, await filters_of(service, None, collection), seed)
             if not passages:
                 raise InvalidRequest(
                     "there is no passage to draft from", remedy="add documents with `ingest add PATH`"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from rag.settings import PREFIX, Settings
+from rag.store.embedded.process import Endpoint, EngineUser
 
 KEPT = {"RAG_MODELS_DIR"}
 _connect = socket.socket.connect
@@ -64,6 +70,31 @@ def ctrl_c_reaches_commands() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Endpoint]:
+    """One embedded engine for all tests that are not about it, in memory: what costs is that it syncs."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        user = EngineUser(Path(folder), grace=0.0)
+        endpoint = asyncio.run(user.attach())
+        yield endpoint
+        os.kill(endpoint.pid, signal.SIGKILL)
+        user.close()
+
+
+@pytest.fixture
+def shared_store(settings: Settings, engine: Endpoint) -> Iterator[Settings]:
+    """The settings of a test with an index of its own on that engine, dropped after it."""
+    index = f"t{uuid.uuid4().hex[:12]}"
+    yield settings.model_copy(
+        update={"qdrant_url": engine.url, "qdrant_api_key": SecretStr(engine.key), "index": index}
+    )
+    with httpx.Client(base_url=engine.url, headers={"api-key": engine.key}, trust_env=False) as http:
+        for found in http.get("/collections").json()["result"]["collections"]:
+            if found["name"].startswith(f"{index}_"):
+                http.delete(f"/collections/{found['name']}").raise_for_status()
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": _plain_words(one)}
+            {"field": _field(one), "message": _plain_words(one)}
             for one in error.errors()
         ]
         first = errors[0] if errors else {"field": "", "message": "the request is not valid"}
@@ -107,11 +107,17 @@ def install(app: FastAPI) -> None:
         return _reply(unforeseen(ident), headers=headers)
 
 
+def _field(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":  # its place is a position in the text
+        return ""
+    return ".".join(str(part) for part in error["loc"][1:])
+
+
 def _plain_words(error: dict[str, Any]) -> str:
     """The validator's words where they help, ours where they speak of its insides."""
     match error["type"]:
         case "json_invalid":
-            return "the body is not valid JSON"
+            return f"the body is not valid JSON (at character {error['loc'][-1]})"
         case "model_attributes_type" | "dict_type" if len(error["loc"]) == 1:
             return "the body must be a JSON object, sent with `Content-Type: application/json`"
         case "missing" if len(error["loc"]) == 1:

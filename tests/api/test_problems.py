@@ -128,6 +128,13 @@ def test_a_field_that_is_wrong_is_named(plain: httpx.Client) -> None:
     assert "filters.owner" in problem["detail"]
 
 
+def test_where_json_ends_to_be_json_is_said_in_words_and_is_no_field(plain: httpx.Client) -> None:
+    problem = plain.post(
+        "/v1/ask", content=b'{"question": }', headers={"content-type": "application/json"}
+    ).json()
+    assert problem["errors"] == [{"field": "", "message": "the body is not valid JSON (at character 13)"}]
+
+
 def test_what_was_sent_is_not_repeated_in_the_problem(plain: httpx.Client) -> None:
     assert "s3cret" not in plain.post("/v1/ask", json={"question": 1, "key": "s3cret"}).text
 

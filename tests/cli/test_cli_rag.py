@@ -22,6 +22,8 @@ def told(added: Ran, commands: Commands) -> dict[str, Ran]:
         "json": commands.start("rag", "ask", QUESTION, "--json"),
         "people": commands.start("rag", "ask", QUESTION),
         "search": commands.start("rag", "search", QUESTION, "--limit", "2", "--json"),
+        "named": commands.start("rag", "search", QUESTION, "--document", "handbook.md", "--json"),
+        "misnamed": commands.start("rag", "search", QUESTION, "--document", "handbok.md"),
     }
     return {name: commands.wait(process) for name, process in started.items()}
 
@@ -50,6 +52,14 @@ def test_a_search_has_the_shape_that_http_gives(told: dict[str, Ran]) -> None:
     found = SearchResult.model_validate_json(told["search"].out)
     assert 1 <= len(found.hits) <= 2
     assert ANSWER in found.hits[0].text
+
+
+def test_a_document_is_named_as_it_is_listed(told: dict[str, Ran]) -> None:
+    found = SearchResult.model_validate_json(told["named"].out)
+    assert {hit.uri.rsplit("/", 1)[-1] for hit in found.hits} == {"handbook.md"}
+    assert told["misnamed"].code == 1
+    assert "no document 'handbok.md'" in told["misnamed"].err
+    assert "ingest list" in told["misnamed"].err
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ class Library:
 
 
 @pytest.fixture
-async def library(settings: Settings) -> AsyncIterator[Library]:
+async def library(shared_store: Settings) -> AsyncIterator[Library]:
+    settings = shared_store
     files = FileStore(settings)
     async with open_store(settings, dimension=DIMENSION, model=WordEmbedder.name) as store:
         records = {
