@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ModelUnavailable
-from rag.models import installed_path, is_built_in
+from rag.models import expect_on_hub, installed_path, is_built_in
 from rag.precision import has_bfloat16, keep_memory, use_bfloat16
 from rag.settings import Settings
 
@@ -90,6 +90,8 @@ def load_embedder(settings: Settings) -> Embedder:
     if Path(location).is_dir():
         # A model on disk must not make the libraries ask a hub about it.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    else:
+        expect_on_hub(name, "RAG_EMBEDDING_MODEL")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar

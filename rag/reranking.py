@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.models import installed_path, is_built_in
+from rag.models import expect_on_hub, installed_path, is_built_in
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def load_reranker(settings: Settings) -> Reranker:
     try:
         if is_built_in(name):
             return OnnxReranker(installed_path(settings, name), name)
+        if not Path(name).is_dir():
+            expect_on_hub(name, "RAG_RERANKER_MODEL")
         from sentence_transformers import CrossEncoder
 
         return HubReranker(CrossEncoder(name, device="cpu", max_length=MAX_TOKENS), name)

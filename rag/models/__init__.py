@@ -2,10 +2,12 @@
 
 from rag.models.catalogue import BuiltInModel, catalogue, installed_path, is_built_in, model_dimension
 from rag.models.fetching import fetch, verify
+from rag.models.hub import expect_on_hub
 
 __all__ = [
     "BuiltInModel",
     "catalogue",
+    "expect_on_hub",
     "fetch",
     "installed_path",
     "is_built_in",
