@@ -13,12 +13,14 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
-from bench.peers.material import Found, Material, load, row
+from bench.peers.material import Found, Material, load, recall_at, row
+from bench.peers.plot import Bar, plot
 from rag.models import installed_path
 from rag.settings import load_settings
 
@@ -32,29 +34,38 @@ def main() -> None:
     asked.add_argument("sets", type=Path, nargs="+", metavar="FOLDER")
     asked.add_argument("--python", type=Path, required=True, help="the interpreter that has the peers")
     asked.add_argument("--questions", type=int, default=200, help="at most (default: %(default)s)")
+    asked.add_argument("--plot", type=Path, metavar="FILE", help="draw recall@3 into this SVG")
     args = asked.parse_args()
     settings = load_settings()
     model = str(installed_path(settings, settings.embedding_model))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{date.today()}, {machine}. Embedding model of all: {settings.embedding_model}.")
+    bars: dict[str, list[Bar]] = {}
     for folder in args.sets:
         material = load(folder, args.questions)
         print(f"\n{folder.name}: {len(material.texts)} texts, {len(material.questions)} questions.\n")
         print(f"| {COLUMNS.replace(', ', ' | ')} |\n{'|---' * len(COLUMNS.split(', '))}|", flush=True)
-        most = str(args.questions)
-        for setting in ("fused", "reranked"):
-            _show(material, [sys.executable, "-m", "bench.peers.citebox_peer", str(folder), most, setting])
+        options = [str(folder), str(args.questions)]
+        ours = [sys.executable, "-m", "bench.peers.citebox_peer", *options]
+        commands = [[*ours, "fused"], [*ours, "reranked"]]
         for peer in ("llama_index", "txtai", "haystack"):
-            _show(material, [str(args.python), str(HERE / f"{peer}_peer.py"), model, str(folder), most])
+            commands.append([str(args.python), str(HERE / f"{peer}_peer.py"), model, *options])
+        shown = [_show(material, command) for command in commands]
+        bars[folder.name] = [bar for bar in shown if bar is not None]
+    if args.plot is not None:
+        args.plot.write_text(plot(bars), "utf-8")
 
 
-def _show(material: Material, command: list[str]) -> None:
-    """Run one system and print its line; one that fails says why, and the others go on."""
+def _show(material: Material, command: list[str]) -> Bar | None:
+    """Run one system, print its line, give its bar; one that fails says why, and the others go on."""
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | OFFLINE, check=False)
     if done.returncode:
         print(f"| {Path(command[-4]).stem} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
-        return
-    print(row(material, Found(**json.loads(done.stdout.splitlines()[-1]))), flush=True)
+        return None
+    found = Found(**json.loads(done.stdout.splitlines()[-1]))
+    print(row(material, found), flush=True)
+    label = f"{found.name} {found.setting}"
+    return label, recall_at(3, material, found), statistics.median(found.milliseconds)
 
 
 if __name__ == "__main__":

@@ -97,13 +97,7 @@ def row(material: Material, found: Found) -> str:
 
     It comes cheap to hits that are long, so the characters of the first three are told beside it.
     """
-    recalls = [
-        statistics.mean(
-            _share(question.proofs, hits[:depth])
-            for question, hits in zip(material.questions, found.hits, strict=True)
-        )
-        for depth in (3, DEPTH)
-    ]
+    recalls = [recall_at(depth, material, found) for depth in (3, DEPTH)]
     read = statistics.mean(sum(end - start for _, start, end in hits[:3]) for hits in found.hits)
     spent = sorted(found.milliseconds)
     cells = (
@@ -118,6 +112,14 @@ def row(material: Material, found: Found) -> str:
         f"{found.peak_mb:.0f}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def recall_at(depth: int, material: Material, found: Found) -> float:
+    """The mean share of the proofs' characters that the first `depth` hits hold."""
+    return statistics.mean(
+        _share(question.proofs, hits[:depth])
+        for question, hits in zip(material.questions, found.hits, strict=True)
+    )
 
 
 def _share(proofs: Sequence[Span], hits: Sequence[Span]) -> float:
