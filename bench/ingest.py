@@ -124,7 +124,7 @@ class _Timed(Quiet):
 
     began = 0.0
 
-    def embedded(self, done: int, total: int) -> None:
+    def embedded(self, path: str, done: int, total: int) -> None:
         self.began = self.began or time.perf_counter()
 
 

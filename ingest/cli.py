@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from rag.documents import EVERYONE, DocumentRecord
-from rag.errors import InvalidRequest, NotFound
+from rag.errors import NotFound
 from rag.terminal import (
     FAILED,
     err,
@@ -37,6 +37,8 @@ app = typer.Typer(
     "  ingest remove handbook.pdf",
 )
 
+INTERRUPTED = "Interrupted. What was done is whole; the same command finishes the rest."
+BATCH_GOES_ON = f"{INTERRUPTED} A batch that was sent goes on at Claude, and is fetched then."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
 DocumentArgument = Annotated[
     str,
@@ -49,37 +51,78 @@ DocumentArgument = Annotated[
 @app.command(
     epilog="Examples:\n\n  ingest add data/library\n\n"
     "  ingest add report.pdf --group finance --group board\n\n"
-    "  ingest add 'docs/**/*.md' --json | jq .failed"
+    "  ingest add 'docs/**/*.md' --json | jq .failed\n\n"
+    "  ingest add handbook/ --contextualize now\n\n"
+    "  ingest add archive/ --contextualize batch --yes --max-usd 2"
 )
 def add(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders or quoted globs.")],
     collection: Annotated[
-        str | None, typer.Option(help="The collection they belong to. [default: as before, else 'default']")
+        str | None, typer.Option(help="The collection they belong to. \\[default: as before, else 'default']")
     ] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"An access group that may read them; repeatable. [default: as before, else '{EVERYONE}']"
+            help=f"An access group that may read them; repeatable. \\[default: as before, else '{EVERYONE}']"
         ),
     ] = None,
+    contextualize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="batch|now|off",
+            help="Have Claude write a sentence or two for each chunk that place it in its document. It is "
+            "then found by them too, and shown without them. batch: half price, up to a day; now: at once; "
+            "off: take them out again. \\[default: as before, and nobody is asked]",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Contexts: start without asking.")] = False,
+    max_usd: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DOLLARS",
+            min=0,
+            help="Contexts: stop before more than this is spent; the rest goes in without.",
+        ),
+    ] = None,
+    poll: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=1, help="Contexts: how often to look whether a batch is done."),
+    ] = 30.0,
     json: JsonOption = False,
 ) -> None:
-    """Add files, or bring changed ones up to date. Exit code 1 when anything failed."""
+    """Add files, or bring changed ones up to date. Exit code 1 when anything failed.
+
+    With --contextualize the cost is shown, and agreed to, before anything is sent or goes in.
+
+    What was paid for is kept: the same command again goes on where it stopped, and pays only for what is new.
+    """
+    from ingest.contexts_cli import prepared
     from ingest.pipeline import Placement
     from ingest.progress import show_progress, summary
     from ingest.report import Report
     from ingest.run import add as ingest_paths
 
     settings = settings_or_exit()
+    choice, contextualizer = prepared(settings, contextualize, yes=yes, max_usd=max_usd, poll=poll)
     quiet_libraries()
     report = Report()
+    if contextualizer is not None:
+        report.contexts = contextualizer.report()
     placement = Placement(collection, tuple(group) if group else None)
     with show_progress(name_failures=json) as watcher:
         code = 0
         try:
             run(
-                lambda: ingest_paths(settings, paths, placement, watcher, report),
-                interrupted="Interrupted. What was done is whole; the same command finishes the rest.",
+                lambda: ingest_paths(
+                    settings,
+                    paths,
+                    placement,
+                    watcher,
+                    report,
+                    contexts=choice,
+                    contextualizer=contextualizer,
+                ),
+                interrupted=BATCH_GOES_ON if choice == "batch" else INTERRUPTED,
             )
         except SystemExit as ended:
             code = int(ended.code or 0)
@@ -88,9 +131,11 @@ def add(
             code = FAILED
     if json:
         print_json(report.as_json())
-    elif report.outcomes or not code:  # a table of zeros below an error would say that nothing failed
+    elif report.outcomes or report.spent or not (code or report.error):
+        # Else zeros below an error would say that nothing failed.
         summary(report)
-    sys.exit(code or (FAILED if report.failed else 0))
+    missed = report.contexts is not None and report.contexts.failed
+    sys.exit(code or (FAILED if report.failed or report.error or missed else 0))
 
 
 @app.command("list", epilog="Example:\n\n  ingest list --json | jq -r '.[].title'")
@@ -126,6 +171,7 @@ def show(
     """Show one document: where it came from, its version, its state; its text or chunks if asked."""
 
     async def work() -> None:
+        from ingest.contexts_cli import contexts_of
         from ingest.run import open_index
         from rag.store.files import FileStore
 
@@ -140,17 +186,27 @@ def show(
                 return
             if chunks and record.version:
                 found = await store.document_chunks(record.id, record.version)
+                contexts = await contexts_of(settings, record, found)
                 if json:
-                    print_json(details | {"chunks": [chunk.model_dump(mode="json") for chunk in found]})
+                    chunks_shown = [
+                        chunk.model_dump(mode="json") | {"context": contexts.get(chunk.position)}
+                        for chunk in found
+                    ]
+                    print_json(details | {"chunks": chunks_shown})
                     return
                 for chunk in found:
                     place = f"#{chunk.position} [{chunk.start}:{chunk.end}] page {chunk.page or '-'}"
                     out.print(f"[bold]{place}[/] {plain(' > '.join(chunk.headings))}")
+                    if chunk.position in contexts:
+                        out.print(f"[dim]context, not in the text: {plain(contexts[chunk.position])}[/]")
                     out.print(plain(chunk.text) + "\n")
                 return
             if json:
                 print_json(details)
                 return
+            if record.contexts is not None:
+                by = record.contexts.model
+                details["contexts"] = f"{record.contexts.chunks} of {record.chunks} chunks, by {by}"
             for key, value in details.items():
                 out.print(f"[bold]{key:20}[/] {plain(str(value))}")
 
@@ -227,20 +283,9 @@ def _find(records: list[DocumentRecord], wanted: str) -> DocumentRecord:
     from pathlib import Path
 
     from ingest.sources import uri_of
+    from rag.document_names import find_document
 
-    for matches in (
-        [r for r in records if wanted in (r.id, r.uri)],
-        [r for r in records if r.uri == uri_of(Path(wanted))],
-        [r for r in records if r.name == wanted],
-    ):
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            raise InvalidRequest(
-                f"{len(matches)} documents are called {wanted!r}",
-                remedy="name one by its id; `ingest list --json`",
-            )
-    raise NotFound(f"there is no document {wanted!r}", remedy="`ingest list` shows what there is")
+    return find_document(records, wanted, uri_of(Path(wanted)))
 
 
 def _listed(record: DocumentRecord) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ingest.contexts.kept import ContextStore
 from ingest.run import open_pipeline
 from rag.doctor import Check
 from rag.documents import DocumentRecord
@@ -42,6 +43,7 @@ async def examine(settings: Settings, *, repair: bool) -> list[Check]:
             )
         else:
             checks.append(Check(name="leftovers", state="OK", detail="none"))
+        checks.extend(_contexts(ContextStore(settings.data_dir), records, repair=repair))
         checks.append(_failures(records))
         checks.append(await _store(store))
     return checks
@@ -107,6 +109,15 @@ async def _remove_stray_files(records: Sequence[DocumentRecord], files: FileStor
     for document_id in {document_id for document_id, _ in stray} - {record.id for record in records}:
         await files.remove_document(document_id)
     return len(stray)
+
+
+def _contexts(store: ContextStore, records: Sequence[DocumentRecord], *, repair: bool) -> list[Check]:
+    """Contexts outlive their document, which may be added again; told of where there are such."""
+    strays = store.strays({record.id for record in records}, remove=repair)
+    if not strays:
+        return []
+    what = "removed" if repair else "kept for when they are added again; --repair removes them"
+    return [Check(name="contexts", state="OK", detail=f"{strays} of documents that are not in: {what}")]
 
 
 def _failures(records: Sequence[DocumentRecord]) -> Check:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,16 @@ from typing import BinaryIO
 from filelock import AsyncFileLock
 
 from ingest.chunking import Chunker
+from ingest.contexts.material import Tag, contexts_of, tag_of
+from ingest.contexts.wanted import WantedContexts
 from ingest.report import Outcome
+from ingest.searchable import embedded_texts, searchable_text
 from ingest.sources import Source, cannot_be_read, hash_file, shown
 from ingest.workers import ParserProcess
 from rag.documents import (
     EVERYONE,
     Chunk,
+    Contexts,
     DocumentRecord,
     IndexedChunk,
     ParsedDocument,
@@ -88,13 +92,19 @@ class Pipeline:
     """Takes documents in. The embedder is asked for only when there is something to embed."""
 
     def __init__(
-        self, settings: Settings, store: Store, embedder: Callable[[], Embedder], parser: ParserProcess
+        self,
+        settings: Settings,
+        store: Store,
+        embedder: Callable[[], Embedder],
+        parser: ParserProcess,
+        contexts: WantedContexts | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._files = FileStore(settings)
         self._embedder = embedder
         self._parser = parser
+        self._contexts = contexts or WantedContexts(settings)
 
     async def ingest(
         self, source: Source, wanted: Placement, on_chunks: OnChunks = lambda done, total: None
@@ -112,11 +122,13 @@ class Pipeline:
             placement = wanted.after(old)
             try:
                 sha256 = await asyncio.to_thread(hash_file, source.path)
-                version = self.version_of(sha256, placement)
-                if old is not None and old.state == "ready" and old.version == version:
+                tags = self._contexts.tags(document_id, old)
+                version = self.version_of(sha256, placement, *tags[:1])
+                same = old is not None and old.state == "ready" and old.version == version
+                if old is not None and same and self._contexts.complete(old):
                     await self._remove_others(document_id, version)
                     return _outcome(source, "unchanged", old)
-                record = await self._write_beside(source, document_id, placement, on_chunks)
+                record = await self._write_beside(source, document_id, placement, tags, on_chunks)
             except (StoreError, ModelUnavailable):
                 raise
             except Exception as error:
@@ -128,15 +140,38 @@ class Pipeline:
             await self._remove_others(document_id, str(record.version))
             return _outcome(source, "changed" if old and old.version else "new", record)
 
+    async def is_current(self, source: Source, old: DocumentRecord, wanted: Placement) -> bool:
+        """Whether a document is in as it is on the disk, with the contexts that it has."""
+        try:
+            sha256 = await asyncio.to_thread(hash_file, source.path)
+        except SourceError:
+            return False
+        tag = tag_of(old)
+        version = self.version_of(sha256, wanted.after(old), *([tag] if tag else []))
+        return old.state == "ready" and old.version == version
+
+    async def read(self, source: Source) -> tuple[ParsedDocument, list[Chunk]]:
+        """What `ingest` would make of a source now, without storing anything."""
+        with _workplace() as folder:
+            original = folder / f"original{source.path.suffix}"
+            await asyncio.to_thread(_copy, source.path, original)
+            parsed = await self._parser.parse(original, source.name)
+        return parsed, await asyncio.to_thread(self._chunk, parsed, document_id_of(source.uri), "")
+
     async def _write_beside(
-        self, source: Source, document_id: str, placement: Placed, on_chunks: OnChunks
+        self,
+        source: Source,
+        document_id: str,
+        placement: Placed,
+        tags: Sequence[Tag],
+        on_chunks: OnChunks,
     ) -> DocumentRecord:
         """Write a new version beside the live one; returns the record that will make it live."""
         with _workplace() as folder:
             # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
             original = folder / f"original{source.path.suffix}"
             sha256 = await asyncio.to_thread(_copy, source.path, original)
-            version = self.version_of(sha256, placement)
+            version = self.version_of(sha256, placement, *tags[:1])
             parsed = await self._parser.parse(original, source.name)
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
@@ -144,8 +179,10 @@ class Pipeline:
             await self._files.save(
                 document_id, version, original=original, suffix=original.suffix, parsed=parsed
             )
-        record = _record(source, parsed, len(chunks), version, sha256, placement)
-        await self._write(record, chunks, on_chunks)
+        context = await self._contexts.of(tags, parsed, chunks)
+        contexts = contexts_of(tags[0], len(context)) if tags else None
+        record = _record(source, parsed, len(chunks), version, sha256, placement, contexts)
+        await self._write(record, chunks, context, on_chunks)
         return record
 
     async def _remove_others(self, document_id: str, live: str) -> None:
@@ -162,11 +199,12 @@ class Pipeline:
             await self._store.remove_document(document_id)
             await self._files.remove_document(document_id)
 
-    def version_of(self, sha256: str, placement: Placed) -> str:
+    def version_of(self, sha256: str, placement: Placed, *contexts: Tag) -> str:
         """The version that this content, placed like this and indexed by these settings, would have.
 
         The placement is part of it: a change of access groups makes a new version, so that there is no
-        moment at which some chunks of a document have the new groups and some the old.
+        moment at which some chunks of a document have the new groups and some the old. By what its contexts
+        are written, if it gets any, is part of it too; how many there are is not.
         """
         parts = (
             FORMAT,
@@ -175,6 +213,7 @@ class Pipeline:
             str(self._settings.chunk_tokens),
             placement.collection,
             *sorted(placement.groups),
+            *map(str, contexts),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -203,7 +242,9 @@ class Pipeline:
         chunker = Chunker(self._embedder().count_tokens, self._settings.chunk_tokens)
         return chunker.chunk(parsed, document_id, version)
 
-    async def _write(self, record: DocumentRecord, chunks: list[Chunk], on_chunks: OnChunks) -> None:
+    async def _write(
+        self, record: DocumentRecord, chunks: list[Chunk], context: Mapping[int, str], on_chunks: OnChunks
+    ) -> None:
         embedder = self._embedder()
         batch = self._settings.embedding_batch
         # Texts of like length share a batch, so that little of it is padding; the longest first, so that a
@@ -212,8 +253,9 @@ class Pipeline:
         on_chunks(0, len(chunks))
         for first in range(0, len(chunks), batch):
             part = ordered[first : first + batch]
-            texts = [searchable_text(record.title, chunk) for chunk in part]
-            vectors = await asyncio.to_thread(embedder.embed_passages, texts)
+            texts = [searchable_text(record.title, chunk, context.get(chunk.position, "")) for chunk in part]
+            read = await asyncio.to_thread(embedded_texts, record.title, part, context, embedder)
+            vectors = await asyncio.to_thread(embedder.embed_passages, read)
             indexed = [
                 IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text))
                 for chunk, vector, text in zip(part, vectors, texts, strict=True)
@@ -281,14 +323,14 @@ def _as_ours(error: Exception) -> CiteboxError:
     return SourceError(f"ingesting it failed: {type(error).__name__}: {error}")
 
 
-def searchable_text(title: str, chunk: Chunk) -> str:
-    """What a chunk is found by: its text under the headings that say what it is about."""
-    path = chunk.headings or (title,)
-    return " > ".join(path) + "\n" + chunk.text
-
-
 def _record(
-    source: Source, parsed: ParsedDocument, chunks: int, version: str, sha256: str, placement: Placed
+    source: Source,
+    parsed: ParsedDocument,
+    chunks: int,
+    version: str,
+    sha256: str,
+    placement: Placed,
+    contexts: Contexts | None,
 ) -> DocumentRecord:
     return DocumentRecord(
         id=document_id_of(source.uri),
@@ -304,6 +346,7 @@ def _record(
         pages_without_text=parsed.pages_without_text,
         chunks=chunks,
         characters=len(parsed.text),
+        contexts=contexts,
         added=utc_now(),
     )
 
@@ -336,4 +379,5 @@ def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
         chunks=record.chunks,
         pages=record.pages,
         pages_without_text=record.pages_without_text,
+        chunks_without_context=record.chunks - record.contexts.chunks if record.contexts else 0,
     )

@@ -13,13 +13,16 @@ from rich.table import Table
 
 from ingest.report import Outcome, Report
 from rag.terminal import err, plain
+from rag.usage import dollars
 
 SECONDS_BETWEEN_LINES = 10
 """Where nobody watches a bar, such as in the log of a job."""
+SHOWN_CHUNKS = 10
+"""Of those that lack a context for one reason."""
 
 
 class Bars:
-    """A bar for the files and one for the chunks of the file in hand; in a pipe a line now and then."""
+    """A bar for the files and one for the chunks of a file in hand; in a pipe a line now and then."""
 
     def __init__(self, progress: Progress, *, name_failures: bool) -> None:
         self._progress = progress
@@ -30,15 +33,17 @@ class Bars:
         self._chunks = progress.add_task("", total=None, visible=False)
 
     def found(self, files: int) -> None:
+        self._progress.start()
         self._files = self._progress.add_task("files", total=files)
         self._found = files
 
     def started(self, path: str) -> None:
-        name = plain(Path(path).name)
-        self._progress.reset(self._chunks, description=name[-40:], total=None, visible=True)
+        self._progress.reset(self._chunks, description=_name(path), total=None, visible=True)
 
-    def embedded(self, done: int, total: int) -> None:
-        self._progress.update(self._chunks, completed=done, total=total)
+    def embedded(self, path: str, done: int, total: int) -> None:
+        self._progress.update(
+            self._chunks, description=_name(path), completed=done, total=total, visible=True
+        )
 
     def finished(self, outcome: Outcome) -> None:
         self._progress.update(self._chunks, visible=False)
@@ -52,12 +57,19 @@ class Bars:
             err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
 
 
+def _name(path: str) -> str:
+    return plain(Path(path).name)[-40:]
+
+
 @contextmanager
 def show_progress(*, name_failures: bool) -> Iterator[Bars]:
     """Bars while the block runs, where someone watches; failures as they come, if no table will follow."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+    progress = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    try:  # Begun when the files are known: until then others may show or ask something.
         yield Bars(progress, name_failures=name_failures)
+    finally:
+        progress.stop()
 
 
 def _by_reason(report: Report) -> str:
@@ -78,6 +90,11 @@ def summary(report: Report) -> None:
     if report.skipped:
         table.add_row("skipped, not a document", f"{len(report.skipped)} ({_by_reason(report)})")
     table.add_row("chunks", str(sums["chunks"]))
+    if report.contexts is not None:
+        told = report.contexts
+        missing = sum(len(one.chunks) for one in told.missing)
+        table.add_row("contexts", f"{told.written} written, {told.kept} kept, {missing} missing")
+        table.add_row("spent on contexts", dollars(told.usd))
     table.add_row("seconds", f"{report.seconds:.1f}")
     err.print(table)
     for outcome in report.failed:
@@ -86,3 +103,15 @@ def summary(report: Report) -> None:
         if outcome.pages_without_text:
             pages = ", ".join(str(number) for number in outcome.pages_without_text[:20])
             err.print(f"[yellow]no text[/] {plain(outcome.path)}: page {pages}")
+    if report.contexts is not None:
+        for one in report.contexts.missing:
+            which = ", ".join(f"#{position}" for position in one.chunks[:SHOWN_CHUNKS])
+            more = f" and {len(one.chunks) - SHOWN_CHUNKS} more" if len(one.chunks) > SHOWN_CHUNKS else ""
+            err.print(f"[yellow]no context[/] {plain(one.path)}: chunk {which}{more}: {plain(one.reason)}")
+        return
+    for outcome in report.outcomes:
+        if outcome.status == "changed" and outcome.chunks_without_context:
+            err.print(
+                f"[yellow]no context[/] {plain(outcome.path)}: {outcome.chunks_without_context} of "
+                f"{outcome.chunks} chunks, which are new; add it with --contextualize to have them written"
+            )

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ingest.contexts.report import ContextReport
 from rag.errors import CiteboxError
 
 Status = Literal["new", "changed", "unchanged", "failed"]
@@ -22,6 +23,8 @@ class Outcome:
     chunks: int = 0
     pages: int = 0
     pages_without_text: tuple[int, ...] = ()
+    chunks_without_context: int = 0
+    """Of a document that has contexts."""
     reason: str | None = None
     error: CiteboxError | None = None
 
@@ -33,6 +36,8 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    contexts: ContextReport | None = None
+    """What was done about contexts, where they were asked for."""
     error: str | None = None
     """Why the run ended before its end; what it lists is done all the same."""
 
@@ -43,6 +48,11 @@ class Report:
     @property
     def failed(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has cost anything."""
+        return self.contexts is not None and bool(self.contexts.charges)
 
     def as_json(self) -> dict[str, Any]:
         """The object `ingest add --json` prints; `documents` and `chunks` are of the files of this run."""
@@ -57,5 +67,7 @@ class Report:
             "documents": len(whole),
             "chunks": sum(outcome.chunks for outcome in whole),
             "pages_without_text": sum(len(outcome.pages_without_text) for outcome in whole),
+            "chunks_without_context": sum(outcome.chunks_without_context for outcome in whole),
+            "contexts": None if self.contexts is None else self.contexts.as_json(),
             "seconds": round(self.seconds, 2),
         }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
-from typing import Protocol
+from functools import cache, partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ingest.contexts.wanted import Choice, WantedContexts
 from ingest.pipeline import Pipeline, Placement
 from ingest.report import Outcome, Report
 from ingest.sources import SkippedSource, Source, SourceFailure, discover
@@ -18,7 +21,15 @@ from rag.models import model_dimension
 from rag.settings import Settings
 from rag.store import Store, open_store
 
+if TYPE_CHECKING:
+    from ingest.contexts.run import Contextualizer
+
+T = TypeVar("T")
+
 PARSE_SECONDS = 300.0
+AT_ONCE = 2
+"""Documents in hand: one is read, cut and written while the other is embedded."""
+NOT_AGREED = "nothing went in: the cost of the contexts was not agreed to"
 
 
 class Watcher(Protocol):
@@ -26,7 +37,7 @@ class Watcher(Protocol):
 
     def found(self, files: int) -> None: ...
     def started(self, path: str) -> None: ...
-    def embedded(self, done: int, total: int) -> None: ...
+    def embedded(self, path: str, done: int, total: int) -> None: ...
     def finished(self, outcome: Outcome) -> None: ...
 
 
@@ -39,21 +50,34 @@ async def open_index(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Store]]:
+async def open_pipeline(
+    settings: Settings, contexts: WantedContexts | None = None
+) -> AsyncIterator[tuple[Pipeline, Store]]:
     """A pipeline on that store; the embedding model is loaded on first need."""
-    embedder = cache(lambda: load_embedder(settings))
+    embedder = _once(lambda: load_embedder(settings))
     async with open_index(settings) as store:
         with ParserProcess(PARSE_SECONDS) as parser:
-            yield Pipeline(settings, store, embedder, parser), store
+            yield Pipeline(settings, store, embedder, parser, contexts), store
 
 
 async def add(
-    settings: Settings, paths: Sequence[str], placement: Placement, watcher: Watcher, report: Report
+    settings: Settings,
+    paths: Sequence[str],
+    placement: Placement,
+    watcher: Watcher,
+    report: Report,
+    *,
+    contexts: Choice | None = None,
+    contextualizer: Contextualizer | None = None,
 ) -> None:
     """Ingest everything under `paths` into `report`, which holds what was done even when interrupted.
 
+    With a `contextualizer`, and a place for what it does in the report, contexts are written first; where
+    their cost is not agreed to, nothing goes in.
+
     Raises:
         StoreError: the store is out of reach; what was reported as done is in it.
+        AnswerError, OverBudget: contexts were asked for, and none can be written; nothing went in.
     """
     started = time.monotonic()
     report.error = "interrupted"
@@ -66,18 +90,62 @@ async def add(
                 _note(report, watcher, Outcome(found.path, "failed", reason=found.reason))
             elif isinstance(found, SkippedSource):
                 report.skipped.append((found.path, found.reason))
-        watcher.found(len(sources))
         if sources:
-            async with open_pipeline(settings) as (pipeline, _):
-                for source in sources:
-                    watcher.started(str(source.path))
-                    _note(report, watcher, await pipeline.ingest(source, placement, watcher.embedded))
+            wanted = WantedContexts(settings, contexts)
+            async with open_pipeline(settings, wanted) as (pipeline, store):
+                if contextualizer is not None and report.contexts is not None:
+                    told = report.contexts
+                    if not await contextualizer.write(pipeline, store, sources, placement, wanted, told):
+                        report.error = NOT_AGREED
+                        return
+                watcher.found(len(sources))
+                await _ingest(pipeline, sources, placement, watcher, report)
         report.error = None
     except CiteboxError as error:
         report.error = str(error)
         raise
+    except SystemExit:
+        report.error = NOT_AGREED
+        raise
     finally:
         report.seconds = time.monotonic() - started
+
+
+async def _ingest(
+    pipeline: Pipeline, sources: Sequence[Source], placement: Placement, watcher: Watcher, report: Report
+) -> None:
+    """Take the sources in, AT_ONCE at a time; the report has them in their order."""
+    waiting = iter(enumerate(sources))
+    places: dict[int, int] = {}
+
+    async def work() -> None:
+        for place, source in waiting:
+            path = str(source.path)
+            watcher.started(path)
+            outcome = await pipeline.ingest(source, placement, partial(watcher.embedded, path))
+            places[id(outcome)] = place
+            _note(report, watcher, outcome)
+
+    workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(sources)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        report.outcomes.sort(key=lambda outcome: places.get(id(outcome), -1))
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """`make`, called on first need and by one thread alone."""
+    lock = threading.Lock()
+    made = cache(make)
+
+    def get() -> T:
+        with lock:
+            return made()
+
+    return get
 
 
 def _note(report: Report, watcher: Watcher, outcome: Outcome) -> None:

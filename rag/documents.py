@@ -169,6 +169,14 @@ class IndexedChunk:
     sparse: SparseVector
 
 
+class Contexts(_Wire):
+    """What Claude wrote to place each chunk in its document: chunks are found by it, and never show it."""
+
+    chunks: int = Field(description="How many chunks have one.")
+    model: str
+    prompt: str = Field(description="The prompt that they were written by: the beginning of a sha256.")
+
+
 class DocumentRecord(_Wire):
     """What the store knows of one document. Writing this one point makes `version` the live one."""
 
@@ -186,6 +194,9 @@ class DocumentRecord(_Wire):
     pages_without_text: tuple[int, ...] = ()
     chunks: int = 0
     characters: int = 0
+    contexts: Contexts | None = Field(
+        default=None, description="The contexts that its chunks are found by; null when it has none."
+    )
     added: datetime
 
     @property
@@ -341,6 +352,16 @@ class Grounding(_Wire):
     )
 
 
+class ShortAnswer(_Wire):
+    """The words of a quoted sentence that answer; `text` equals the stored text from `start` to `end`."""
+
+    text: str
+    marker: int = Field(description="The citation within which they stand.")
+    start: int
+    end: int
+    confidence: float = Field(description="Estimated probability that they are the answer, 0 to 1.")
+
+
 class Answer(_Wire):
     """The one shape of every answer, streamed or not, generated or extractive."""
 
@@ -363,6 +384,9 @@ class Answer(_Wire):
     conversation_id: str | None = None
     grounding: Grounding | None = None
     data: Any = Field(default=None, description="The value that fits `response_schema`, where one was given.")
+    short_answer: ShortAnswer | None = Field(
+        default=None, description="The words of a quoted sentence that answer, where that is sure enough."
+    )
 
 
 class SearchResult(_Wire):

@@ -28,7 +28,9 @@ LOCAL = "local"
 """Whoever asks at the command line."""
 ADMIN = "admin"
 """Whoever brings RAG_ADMIN_KEY."""
-RESERVED = frozenset({ANONYMOUS, LOCAL, ADMIN})
+INGEST = "ingest"
+"""On whose account the contexts of chunks are written while documents go in."""
+RESERVED = frozenset({ANONYMOUS, LOCAL, ADMIN, INGEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,12 @@ def table(name: str, key: str, groups: list[str] | None, max_usd_per_day: float 
     """The table of a key for the file, without the key.
 
     Raises:
-        InvalidRequest: the name cannot be that of a table.
+        InvalidRequest: the name cannot be that of a table, or a group has no name.
     """
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidRequest(f"{name!r} cannot be the name of a key", remedy="use letters, digits, - and _")
+    if any(not group.strip() for group in groups or ()):
+        raise InvalidRequest("an access group needs a name", remedy="leave --group out for everyone")
     lines = [f"[keys.{name}]", f'sha256 = "{digest(key)}"']
     if groups:
         lines.append(f"groups = {json.dumps(groups)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from rag.claude.connection import connect
 from rag.claude.events import CitationPointer, Prompt
 from rag.claude.failures import failure_of
-from rag.claude.prices import Usage, cost, load_prices
+from rag.claude.prices import Keep, Usage, cost, load_prices
 from rag.claude.requests import request_body
 from rag.claude.tally import usage_of, whole_characters
 from rag.errors import ClaudeUnavailable, NotFound
@@ -37,12 +37,17 @@ UPLOAD_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """One question of a batch; `custom_id` matches `[a-zA-Z0-9_-]{1,64}` and is unique in it."""
+    """One question of a batch; `custom_id` matches `[a-zA-Z0-9_-]{1,64}` and is unique in it.
+
+    By default nothing is kept: requests that run side by side rarely find it, and a price that was shown must
+    hold. `keep` is for those that ask of the same document again and again.
+    """
 
     custom_id: str
     model: str
     asked: Prompt
     max_tokens: int
+    keep: Keep = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +142,7 @@ class BatchClient:
             await self._sdk.close()
 
     def _request(self, request: BatchRequest) -> Request:
-        # Nothing is kept: requests that run side by side rarely find it, and the price shown must hold.
-        body = request_body(self._prices, request.model, request.asked, request.max_tokens, "off")
+        body = request_body(self._prices, request.model, request.asked, request.max_tokens, request.keep)
         return {"custom_id": request.custom_id, "params": cast("MessageCreateParamsNonStreaming", body)}
 
     def _client(self) -> AsyncAnthropic:

@@ -89,20 +89,23 @@ class ClaudeClient:
         Raises:
             AnswerError, OverBudget: as `stream` does; SchemaMismatch where the whole text is not JSON.
         """
-        body = self._body(model, asked, max_tokens)
-        text, reached_limit = "", False
-        async with aclosing(self._persist(self._whole_attempt, body, deadline, payer)) as events:
-            async for event in events:
-                match event:
-                    case TextDelta(more):
-                        text += more
-                    case Finished(reached_limit):
-                        pass
+        text, reached_limit = await self._whole(self._body(model, asked, max_tokens), deadline, payer)
         try:
             return Completion(_json(text), reached_limit)
         except ValueError as error:
             why = "reached its length limit" if reached_limit else "did not write JSON"
             raise SchemaMismatch(f"the model {why}") from error
+
+    async def write(
+        self, model: str, asked: Prompt, *, max_tokens: int, deadline: float, payer: Payer
+    ) -> str:
+        """The text that `model` writes, as far as its length limit lets it, without what it cites.
+
+        Raises:
+            AnswerError, OverBudget: as `stream` does.
+        """
+        text, _ = await self._whole(self._body(model, asked, max_tokens), deadline, payer)
+        return text
 
     async def worst(
         self, model: str, asked: Prompt | Form, max_tokens: int, *, more: int = 0
@@ -128,6 +131,18 @@ class ClaudeClient:
             tokens = framed_tokens(texts)
         keep = self._settings.prompt_cache
         return estimate(self._prices, body["model"], tokens + more, body["max_tokens"], keep)
+
+    async def _whole(self, body: Body, deadline: float, payer: Payer) -> tuple[str, bool]:
+        """The whole text of a reply, and whether it reached its length limit."""
+        text, reached_limit = "", False
+        async with aclosing(self._persist(self._whole_attempt, body, deadline, payer)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(more):
+                        text += more
+                    case Finished(reached_limit):
+                        pass
+        return text, reached_limit
 
     async def _persist(
         self, attempt: _Attempt, body: Body, deadline: float, payer: Payer

@@ -59,7 +59,8 @@ class Turn:
 class Prompt:
     """What a model is asked, in the order of the request: stable parts first, the question last.
 
-    `keep_results` caches the documents too, for those that will be asked about again.
+    `keep_results` caches the documents too, for those that will be asked about again. `cite` asks for
+    citations of them.
     """
 
     system: str
@@ -67,6 +68,7 @@ class Prompt:
     question: str
     history: Sequence[Turn] = ()
     keep_results: bool = False
+    cite: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def request_body(prices: PriceTable, model: str, asked: Prompt | Form, max_token
             **thinking,
             "output_config": {**thinking.get("output_config", {}), "format": form},
         }
-    results = _search_results(asked.results)
+    results = _search_results(asked.results, cite=asked.cite)
     if asked.keep_results and results:
         results[-1].update(_kept(keep))
     return {
@@ -101,14 +101,14 @@ def _messages(results: Sequence[Body], history: Sequence[Turn], question: str) -
     return messages
 
 
-def _search_results(results: Sequence[SearchResult]) -> list[Body]:
+def _search_results(results: Sequence[SearchResult], *, cite: bool) -> list[Body]:
     return [
         {
             "type": "search_result",
             "source": result.source,
             "title": result.title,
             "content": [{"type": "text", "text": sentence} for sentence in result.sentences],
-            "citations": {"enabled": True},
+            "citations": {"enabled": cite},
         }
         for result in results
     ]

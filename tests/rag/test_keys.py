@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import SettingsError, Unauthorised
-from rag.keys import KeyRing, digest, new_key
+from rag.errors import InvalidRequest, SettingsError, Unauthorised
+from rag.keys import KeyRing, digest, new_key, table
 from rag.settings import Settings
 
 
@@ -59,3 +59,8 @@ def test_a_malformed_file_is_an_error_that_names_the_setting(
 ) -> None:
     with pytest.raises(SettingsError, match="RAG_KEYS_FILE"):
         ring(settings, tmp_path, table)
+
+
+def test_an_access_group_without_a_name_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="group"):
+        table("a", new_key(), ["hr", " "], None)

@@ -1,0 +1,51 @@
+"""What a chunk is found by: its text, and what stands above it to say what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from rag.documents import Chunk
+
+
+class Reads(Protocol):
+    """What is asked of an embedding model here."""
+
+    @property
+    def longest(self) -> int | None: ...
+    def count_tokens(self, text: str) -> int: ...
+
+
+def searchable_text(title: str, chunk: Chunk, context: str = "") -> str:
+    """The text of a chunk under its headings and its context."""
+    path = " > ".join(chunk.headings or (title,))
+    return "\n".join((path, context, chunk.text) if context else (path, chunk.text))
+
+
+def embedded_texts(
+    title: str, chunks: Sequence[Chunk], contexts: Mapping[int, str], model: Reads
+) -> list[str]:
+    """What is embedded of chunks: of each context only as much as lets the model read all of the chunk.
+
+    `contexts` are by the position of the chunk.
+    """
+    texts = []
+    for chunk in chunks:
+        text = searchable_text(title, chunk)
+        if context := contexts.get(chunk.position):
+            text = searchable_text(title, chunk, _fitted(context, text, model.count_tokens, model.longest))
+        texts.append(text)
+    return texts
+
+
+def _fitted(context: str, text: str, count: Callable[[str], int], longest: int | None) -> str:
+    """As many words of a context as fit beside the text."""
+    if longest is None:
+        return context
+    room = longest - count(text)
+    words = context.split()
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if count(" ".join(words[:middle])) <= room else (low, middle - 1)
+    return " ".join(words[:low])
