@@ -11,7 +11,8 @@ CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
-	bench-routing bench-grounding bench-abstain bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers
+	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
+	bench-scale
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -19,8 +20,8 @@ help:
 	@echo "make test          set up what the tests need and run them all"
 	@echo "make check         ruff and mypy alone"
 	@echo "make screenshots   the picture in the README, made by the browser tests"
-	@echo "make bench-routing, bench-grounding, bench-abstain, bench-cache, bench-followups, bench-retrieval,"
-	@echo "     bench-throughput, bench-ingest, bench-peers"
+	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
+	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -89,6 +90,10 @@ bench-grounding: setup models
 bench-abstain: setup models
 	$(BIN)/python -m bench.abstain $(if $(SET),--set $(SET))
 
+bench-short: setup models
+	@test -n "$(SET)" || { echo "name a folder of texts and questions: make bench-short SET=FOLDER"; exit 2; }
+	$(BIN)/python -m bench.short_answers $(SET) --ask 100
+
 bench-cache: setup models
 	$(BIN)/python -m bench.cache
 
@@ -105,9 +110,12 @@ bench-throughput: setup models
 bench-ingest: setup models
 	$(BIN)/python -m bench.ingest
 
+bench-scale: setup models
+	$(BIN)/python -m bench.scale $(SIZES) $(if $(SET),--set $(SET))
+
 bench-peers: setup models $(PEERS)/ready
 	@test -n "$(SET)" || { echo "name folders of texts and questions: make bench-peers SET=FOLDER"; exit 2; }
-	$(BIN)/python -m bench.peers --python $(PEERS)/bin/python $(SET)
+	$(BIN)/python -m bench.peers --python $(PEERS)/bin/python --plot docs/peers.svg $(SET)
 
 # An environment of its own: none of it is needed for anything else.
 $(PEERS)/ready: bench/peers/requirements.txt constraints.txt

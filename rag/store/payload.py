@@ -83,6 +83,11 @@ def version_in(payload: Mapping[str, Any] | None) -> tuple[str, str]:
     return _field(payload, "document_id"), _field(payload, "version")
 
 
+def place_in(payload: Mapping[str, Any] | None) -> tuple[str, int]:
+    """The (document, position) that a chunk's payload names."""
+    return _field(payload, "document_id"), _field(payload, "position")
+
+
 def _chunk_fields(payload: Mapping[str, Any] | None) -> dict[str, Any]:
     names = ("document_id", "version", "position", "start", "end", "page", "headings", "text")
     return {name: _field(payload, name) for name in names}

@@ -13,12 +13,17 @@ from rag.documents import DocumentRecord, Hit, Reader, SparseVector, is_document
 from rag.fusion import fuse
 from rag.store.connection import Connection
 from rag.store.filters import pinned
-from rag.store.payload import BM25, DENSE, hit_of, record_of, version_in
+from rag.store.payload import BM25, DENSE, hit_of, place_in, record_of, version_in
 from rag.store.schema import Names
 
 REPEATS = 8
 """How often a query is repeated because a version that it met was not the live one. Once is the rule while a
 document is being replaced; more is needed only where its versions follow one another within milliseconds.
+"""
+
+RESCORED = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))
+"""For a server whose administrator has the vectors quantised: candidates are chosen among twice as many, and
+scored by the vectors themselves, as scores are what is fused. Without quantisation it changes nothing.
 """
 
 Scores = Mapping[str, float]
@@ -70,9 +75,7 @@ async def search(
             break
         pins |= {document_id: _live(records.get(document_id), reader) for document_id, _ in wrong}
     living = {id: point for id, point in found.items() if version_in(point.payload) not in wrong}
-    hits = _hits(living, scores)
-    hits.sort(key=lambda hit: (-hit.score, hit.document_id, hit.position))
-    return hits[:limit]
+    return _hits(living, scores, limit)
 
 
 async def live_records(
@@ -108,14 +111,22 @@ def _stages(dense: Sequence[float] | None, sparse: SparseVector | None) -> list[
 
 def _request(stage: _Stage, allowed: models.Filter, limit: int) -> models.QueryRequest:
     return models.QueryRequest(
-        query=stage.query, using=stage.using, filter=allowed, limit=limit, with_payload=True
+        query=stage.query,
+        using=stage.using,
+        filter=allowed,
+        limit=limit,
+        params=RESCORED if stage.using == DENSE else None,
+        with_payload=True,
     )
 
 
 async def _query(
     client: AsyncQdrantClient, names: Names, requests: list[models.QueryRequest]
 ) -> list[list[models.ScoredPoint]]:
-    return [reply.points for reply in await client.query_batch_points(names.chunks, requests)]
+    # One level below `client.query_batch_points`, which copies every number and looks for texts to embed.
+    batch = models.QueryRequestBatch(searches=requests)
+    replies = await client.http.search_api.query_batch_points(names.chunks, query_request_batch=batch)
+    return [reply.points for reply in replies.result or []]
 
 
 async def _completed(
@@ -156,9 +167,10 @@ def _exactly(stage: _Stage, ids: Sequence[str]) -> models.QueryRequest:
     )
 
 
-def _hits(living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores]) -> list[Hit]:
-    """The chunks with their scores: fused, or as they are where there is one stage alone."""
+def _hits(living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores], limit: int) -> list[Hit]:
+    """The best chunks with their scores: fused, or as they are where there is one stage alone."""
     kept = {using: {id: known[id] for id in living if id in known} for using, known in scores.items()}
     cosines = kept.get(DENSE, {})
     final = fuse(cosines, kept[BM25]) if len(kept) > 1 else next(iter(kept.values()))
-    return [hit_of(point, final[id], cosines.get(id)) for id, point in living.items()]
+    best = sorted(living, key=lambda id: (-final[id], *place_in(living[id].payload)))
+    return [hit_of(living[id], final[id], cosines.get(id)) for id in best[:limit]]

@@ -6,6 +6,7 @@ import asyncio
 import math
 
 import pytest
+from qdrant_client import models
 
 from rag.documents import DocumentRecord, Filters, Reader
 from rag.errors import IndexMismatch, StoreError, StoreUnavailable
@@ -13,9 +14,15 @@ from rag.fusion import LEXICAL_WEIGHT
 from rag.settings import Settings
 from rag.store import Store, open_store
 from rag.store import store as store_module
+from rag.store.connection import Connection
+from rag.store.payload import BM25, DENSE
+from rag.store.schema import Names
 
 from .conftest import forget
 from .making import ADDED, DIMENSION, MODEL, add, ask, chunk_of, record_of, towards, version_of
+
+COSINE_ERROR = 5e-4
+"""Vectors are stored as 16-bit floats."""
 
 # ---------------------------------------------------------------- versions
 
@@ -263,7 +270,7 @@ async def test_similarity_is_the_cosine_also_of_a_passage_found_by_words_alone(s
     assert set(cosines) <= {0, 9}
     for hit in hits:
         angle = 1.2 if hit.position == 9 else 0.1 * hit.position
-        assert hit.similarity == pytest.approx(math.cos(angle), abs=1e-4)
+        assert hit.similarity == pytest.approx(math.cos(angle), abs=COSINE_ERROR)
     assert 9 in {hit.position for hit in hits}
 
 
@@ -283,7 +290,9 @@ async def test_search_by_meaning_alone_scores_by_cosine(store: Store) -> None:
     await add(store, record, *(chunk_of(record, i, angle=0.3 * i) for i in range(3)))
     hits = await ask(store, angle=0.0, words=None)
     assert [hit.position for hit in hits] == [0, 1, 2]
-    assert [hit.score for hit in hits] == pytest.approx([math.cos(0.3 * i) for i in range(3)], abs=1e-4)
+    assert [hit.score for hit in hits] == pytest.approx(
+        [math.cos(0.3 * i) for i in range(3)], abs=COSINE_ERROR
+    )
     assert [hit.score for hit in hits] == [hit.similarity for hit in hits]
 
 
@@ -362,6 +371,36 @@ async def test_what_was_written_is_there_when_the_store_is_opened_again(
     async with open_store(settings, dimension=DIMENSION, model=MODEL) as again:
         assert await again.records() == [record]
         assert len(await ask(again)) == 1
+
+
+async def test_an_index_made_by_hand_keeps_what_was_set_for_it(settings: Settings) -> None:
+    """So an administrator can choose shards and quantisation, and indexes of 0.1, of 32 bits, go on."""
+    names = Names.of(settings.index, MODEL, DIMENSION)
+    connection = Connection(settings)
+    try:
+        await connection.call(
+            lambda client: client.create_collection(
+                names.physical,
+                vectors_config={DENSE: models.VectorParams(size=DIMENSION, distance=models.Distance.COSINE)},
+                sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+        )
+        async with open_store(settings, dimension=DIMENSION, model=MODEL) as store:
+            await add(store, record_of("a.txt"))
+            (hit,) = await ask(store, angle=0.1)
+            assert hit.similarity == pytest.approx(math.cos(0.1), abs=1e-6)
+            info = await connection.call(lambda client: client.get_collection(names.chunks))
+            assert isinstance(info.config.params.vectors, dict)
+            assert info.config.params.vectors[DENSE].datatype in (None, models.Datatype.FLOAT32)
+            await forget(store)
+    finally:
+        await connection.close()
+
+
+async def test_a_new_index_stores_vectors_in_16_bits(store: Store) -> None:
+    info = await store._connection.call(lambda client: client.get_collection(store._names.chunks))
+    assert isinstance(info.config.params.vectors, dict)
+    assert info.config.params.vectors[DENSE].datatype == models.Datatype.FLOAT16
 
 
 async def test_another_embedding_model_is_refused_with_the_remedy(store: Store, settings: Settings) -> None:

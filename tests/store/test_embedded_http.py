@@ -85,6 +85,9 @@ QUERY = {"query": [1, 0], "using": "d"}
     [
         ("points/query", QUERY | {"lookup_from": {"collection": "x"}}, "'lookup_from' is not supported"),
         ("points/query", QUERY | {"params": {"hnsw_ef": 9}}, "'hnsw_ef' is not supported"),
+        ("points/query", QUERY | {"params": {"quantization": {"bits": 4}}}, "'bits' is not supported"),
+        ("points/query", QUERY | {"params": {"quantization": {"rescore": 1}}}, "true or false"),
+        ("points/query", QUERY | {"params": {"quantization": {"oversampling": "2"}}}, "finite number"),
         ("points/query", QUERY | {"limit": 0}, "limit must be"),
         ("points/query", QUERY | {"limit": True}, "limit must be"),
         ("points/query", {"query": 1, "using": "d"}, "kind of query is not supported"),
@@ -169,6 +172,8 @@ async def test_a_number_that_is_not_json_is_refused(http: httpx.AsyncClient) -> 
         {"vectors": {"d": {"size": 2, "distance": "Hamming"}}},
         {"vectors": {"d": {"size": 0, "distance": "Cosine"}}},
         {"vectors": {"d": {"size": 2, "distance": "Cosine", "multivector_config": {}}}},
+        {"vectors": {"d": {"size": 2, "distance": "Cosine", "datatype": "uint8"}}},
+        {"vectors": {"d": {"size": 2, "distance": "Cosine", "datatype": 16}}},
         {"shard_number": 2},
         {"sparse_vectors": {"s": {"modifier": "log"}}},
     ],
@@ -176,6 +181,28 @@ async def test_a_number_that_is_not_json_is_refused(http: httpx.AsyncClient) -> 
 async def test_a_collection_of_an_unsupported_kind_is_refused(http: httpx.AsyncClient, body: Any) -> None:
     assert (await http.put("/collections/new", json=body)).status_code == 400
     assert (await http.get("/collections/new/exists")).json()["result"] == {"exists": False}
+
+
+async def test_what_a_query_says_of_quantised_vectors_changes_nothing_where_there_are_none(
+    http: httpx.AsyncClient,
+) -> None:
+    params = {"quantization": {"rescore": True, "oversampling": 2.0, "ignore": False}}
+    plain = (await http.post("/collections/c/points/query", json=QUERY)).json()["result"]
+    asked = (await http.post("/collections/c/points/query", json=QUERY | {"params": params})).json()["result"]
+    assert asked == plain
+    assert len(plain["points"]) == 2
+
+
+async def test_vectors_of_16_bits_are_kept_as_such(http: httpx.AsyncClient) -> None:
+    vectors = {"d": {"size": 2, "distance": "Dot", "datatype": "float16"}}
+    assert (await http.put("/collections/h", json={"vectors": vectors})).status_code == 200
+    point = {"id": 1, "vector": {"d": [0.1, 1.0]}}
+    await http.put("/collections/h/points", json={"points": [point]})
+    info = (await http.get("/collections/h")).json()["result"]
+    assert info["config"]["params"]["vectors"] == vectors
+    reply = await http.post("/collections/h/points", json={"ids": [1], "with_vector": True})
+    (stored,) = reply.json()["result"]
+    assert stored["vector"]["d"] == [0.0999755859375, 1.0]
 
 
 async def test_an_unknown_parameter_is_refused(http: httpx.AsyncClient) -> None:

@@ -15,6 +15,10 @@ _DISTANCES = {
     "Euclid": edge.Distance.Euclid,
     "Manhattan": edge.Distance.Manhattan,
 }
+_DATATYPES = {
+    "float32": edge.VectorStorageDatatype.Float32,
+    "float16": edge.VectorStorageDatatype.Float16,
+}
 _INDEX_TYPES = {
     "keyword": edge.PayloadSchemaType.Keyword,
     "integer": edge.PayloadSchemaType.Integer,
@@ -38,13 +42,12 @@ def check_collection(body: object) -> Json:
         raise bad("collection: an unnamed vector is not supported by the embedded engine")
     dense: Json = {}
     for name, params in fields(vectors, "vectors", optional=vectors).items():
-        given = fields(params, f"vector {name!r}", required=("size", "distance"))
+        given = fields(params, f"vector {name!r}", required=("size", "distance"), optional=("datatype",))
         if given["distance"] not in _DISTANCES:
             raise bad(f"vector {name!r}: unknown distance {given['distance']!r}")
-        dense[name] = {
-            "size": whole(given["size"], f"vector {name!r}: size", 1, 65536),
-            "distance": given["distance"],
-        }
+        if given.get("datatype", "float32") not in _DATATYPES:
+            raise bad(f"vector {name!r}: the datatype {given['datatype']!r} is not supported by the engine")
+        dense[name] = given | {"size": whole(given["size"], f"vector {name!r}: size", 1, 65536)}
     sparse: Json = {}
     named = request.get("sparse_vectors", {})
     for name, params in fields(named, "sparse_vectors", optional=named).items():
@@ -71,7 +74,12 @@ def edge_config(config: Json) -> edge.EdgeConfig:
         for name, params in config["sparse_vectors"].items()
     }
     dense = {
-        name: edge.EdgeVectorParams(size=params["size"], distance=_DISTANCES[params["distance"]])
+        name: edge.EdgeVectorParams(
+            size=params["size"],
+            distance=_DISTANCES[params["distance"]],
+            # Collections of 0.1 name none.
+            datatype=_DATATYPES[params.get("datatype", "float32")],
+        )
         for name, params in config["vectors"].items()
     }
     if not dense and not sparse:
@@ -237,8 +245,14 @@ def _stage(given: Json) -> Json:
 
 
 def _params(value: object) -> edge.SearchParams:
-    # Every search is exact here, so both values of `exact` are honoured.
-    given = fields(value, "params", optional=("exact",))
+    # Every search is exact and nothing is quantised here, so all values of these are honoured.
+    given = fields(value, "params", optional=("exact", "quantization"))
+    quantised = fields(
+        given.get("quantization", {}), "quantization", optional=("ignore", "rescore", "oversampling")
+    )
+    for name in ("ignore", "rescore"):
+        boolean(quantised.get(name, False), f"quantization: {name}")
+    number(quantised.get("oversampling", 1.0), "quantization: oversampling")
     return edge.SearchParams(exact=boolean(given.get("exact", False), "params: exact"))
 
 
