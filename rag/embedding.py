@@ -5,6 +5,7 @@ Reimers & Gurevych, Sentence-BERT (2019); https://sbert.net
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ class Embedder:
         self._model = model
         self._batch = batch
         self._lock = threading.Lock()
+        # A tokenizer keeps how it pads, and counting pads nothing: with one for both, a text counted while
+        # others are embedded takes their padding away.
+        self._counter = copy.deepcopy(model.tokenizer)
+        self.count_tokens("")
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of passages, shape (len(texts), dimension)."""
@@ -62,7 +67,7 @@ class Embedder:
 
     def count_tokens(self, text: str) -> int:
         """How many tokens of this model `text` makes, special tokens not counted."""
-        return len(self._model.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+        return len(self._counter.encode(text, add_special_tokens=False, verbose=False))
 
     def _encode(self, texts: Sequence[str], method: str) -> Vectors:
         if not texts:

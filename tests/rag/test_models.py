@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,26 @@ def test_the_embedder_gives_unit_vectors_that_know_meaning(embedder: Embedder) -
 
 def test_tokens_are_counted_beyond_the_length_of_the_model(embedder: Embedder) -> None:
     assert embedder.count_tokens("word " * 1000) == 1000
+
+
+def test_texts_are_counted_in_one_thread_while_others_are_embedded_in_another(embedder: Embedder) -> None:
+    texts = [f"{'word ' * length}in document {length}" for length in range(1, 40)]
+    over = threading.Event()
+
+    def count() -> int:
+        counted = 0
+        while not over.is_set():
+            counted += embedder.count_tokens("a line of another document")
+        return counted
+
+    with ThreadPoolExecutor(2) as pool:
+        counting = [pool.submit(count) for _ in range(2)]
+        try:
+            for _ in range(8):
+                assert embedder.embed_passages(texts).shape == (len(texts), 384)
+        finally:
+            over.set()
+    assert all(each.result() > 0 for each in counting)
 
 
 def test_the_reranker_gives_the_scores_of_the_model_card() -> None:
