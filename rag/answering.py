@@ -15,7 +15,7 @@ from dataclasses import replace
 from rag.checking import Checking
 from rag.claude import ClaudeClient
 from rag.deadline import Deadline
-from rag.documents import Answer, Route
+from rag.documents import Answer, Citation, Route, ShortAnswer
 from rag.draft import Draft
 from rag.embedding import Embedder
 from rag.errors import AnswerError, InvalidRequest, OverBudget
@@ -31,6 +31,8 @@ from rag.retrieval import Retriever, Stopwatch
 from rag.rewriting import rewrite
 from rag.routing import EXTRACTIVE, NO_MODEL, Plan, plan, ways
 from rag.settings import Settings
+from rag.short_answer import Found as Words
+from rag.short_answer import ShortAnswers
 from rag.store import Store
 from rag.store.files import FileStore
 from rag.structured_schema import response_schema
@@ -71,6 +73,7 @@ class Answerer:
         self._judge = Judge(settings, store)
         self._remembered = Remembered(settings, store)
         self._scorer = Scorer.of(reranker, embedder)
+        self._short = ShortAnswers.of(reranker, settings)
 
     async def answer(self, question: Question) -> Answer:
         """The whole answer at once; errors as `stream`."""
@@ -268,11 +271,24 @@ class Answerer:
         """Quote the sentences that answer, if any do."""
         with watch.stage("extract"):
             quotes = await asyncio.to_thread(self._quotes, asked, found)
+        best, words = max(quotes, key=lambda quote: quote.score, default=None), None
+        if best is not None:
+            with watch.stage("short"):
+                words = await asyncio.to_thread(self._words, asked, best)
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
             yield Delta(draft.text.feed(lead + quote.text))
             for made in draft.cite([(quote.evidence, quote.start, quote.end)]):
                 yield shown_as(made)
+                if words is not None and quote is best and isinstance(made, Citation):
+                    text = quote.evidence.parsed.text[words.start : words.end]
+                    draft.short_answer = ShortAnswer(
+                        text=text,
+                        marker=made.marker,
+                        start=words.start,
+                        end=words.end,
+                        confidence=round(words.confidence, 3),
+                    )
         if rest := draft.text.finish():
             yield Delta(rest)
         draft.documents = frozenset(hit.document_id for hit in found.hits)
@@ -287,6 +303,10 @@ class Answerer:
         if verdict == "enough":
             relevance = math.inf
         return choose_quotes(asked, found.passages, self._scorer, relevance)
+
+    def _words(self, asked: str, quote: Quote) -> Words | None:
+        """The words of a quote that answer, where that can be told."""
+        return self._short.of_quote(asked, quote) if self._short is not None else None
 
     async def _ended(self, question: Question, draft: Draft, watch: Stopwatch) -> Answer:
         if not draft.citations.all:

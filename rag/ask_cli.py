@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,7 @@ from rag.terminal import FAILED, busy, err, out, plain, print_json, quiet_librar
 
 if TYPE_CHECKING:
     from rag.asking import Asked
-    from rag.documents import Answer, Citation, Filters, Receipt
+    from rag.documents import Answer, Citation, Filters, Receipt, ShortAnswer
     from rag.routing import Mode
     from rag.service import Service
     from rag.settings import Settings
@@ -103,9 +104,7 @@ async def open_here(settings: Settings | None = None) -> AsyncIterator[Service]:
         yield service
 
 
-async def filters_of(
-    service: Service, documents: list[str] | None, collections: list[str] | None
-) -> Filters:
+async def filters_of(service: Service, documents: list[str] | None, collections: list[str] | None) -> Filters:
     """What a question is limited to; documents by id, path or name.
 
     Raises:
@@ -157,7 +156,7 @@ def _print_proof(answer: Answer) -> None:
     if answer.data is not None:
         print_json(answer.data)
     for citation in answer.citations:
-        out.print(_cited(citation))
+        out.print(_cited(citation, answer.short_answer))
     for one in answer.grounding.sentences if answer.grounding else ():
         if not one.supported:
             why = f": {one.reason}" if one.reason else ""
@@ -193,12 +192,16 @@ def receipt_line(receipt: Receipt) -> str:
     return f"{receipt.model}: {receipt.reason} ({'; '.join(parts)})"
 
 
-def _cited(citation: Citation) -> str:
-    quote = " ".join(citation.quote.split())
+def _cited(citation: Citation, short: ShortAnswer | None) -> str:
+    """A citation with its quote, in which the short answer stands out."""
+    quote = plain(" ".join(citation.quote.split()))
+    if short is not None and short.marker == citation.marker:
+        first, last = short.start - citation.start, short.end - citation.start
+        parts = (citation.quote[:first], citation.quote[first:last], citation.quote[last:])
+        before, words, after = (plain(re.sub(r"\s+", " ", part)) for part in parts)
+        quote = f"{before}[bold underline]{words}[/]{after}"
     where = place(citation.title, citation.headings, citation.page)
-    return (
-        f"[bold]{plain(f'[{citation.marker}]')}[/] {where}  [dim]{plain(citation.uri)}[/]\n    {plain(quote)}"
-    )
+    return f"[bold]{plain(f'[{citation.marker}]')}[/] {where}  [dim]{plain(citation.uri)}[/]\n    {quote}"
 
 
 def _safe(text: str) -> str:

@@ -20,6 +20,7 @@ from rag.documents import (
     Outcome,
     Receipt,
     Route,
+    ShortAnswer,
     Support,
 )
 from rag.grounding import Citations, MarkedText
@@ -46,6 +47,7 @@ class Draft:
     question: str | None = None
     grounding: Grounding | None = None
     data: Any = None
+    short_answer: ShortAnswer | None = None
     chunks_sent: int = 0
     documents: frozenset[str] = frozenset()
     """The documents that the answer was made from, cited or not."""
@@ -77,7 +79,7 @@ class Draft:
 
     def start_again(self) -> None:
         """Drop what has been written; what it cost stays on the bill."""
-        self.text, self.citations = MarkedText(), Citations()
+        self.text, self.citations, self.short_answer = MarkedText(), Citations(), None
 
     def fall_back(self, reason: str, notice: str) -> None:
         """Go on without Claude."""
@@ -142,6 +144,11 @@ class Draft:
             chunks_cited=len({citation.chunk_id for citation in self.citations.all}),
         )
 
+    def _still_cited(self) -> bool:
+        """Whether the sentence that the short answer is part of was kept."""
+        short = self.short_answer
+        return short is not None and short.marker in {one.marker for one in self.citations.all}
+
     def _answer(self, text: str, citations: tuple[Citation, ...], outcome: Outcome) -> Answer:
         answered = outcome == "answered"
         for charge in self.purse.charges:
@@ -160,6 +167,7 @@ class Draft:
             question=self.question,
             grounding=self.grounding if answered else None,
             data=self.data if answered else None,
+            short_answer=self.short_answer if answered and self._still_cited() else None,
         )
 
 

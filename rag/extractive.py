@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.documents import Evidence
 from rag.embedding import Embedder
@@ -54,6 +54,12 @@ class Quote:
     score: float
 
     @property
+    def lead(self) -> str:
+        """What a sentence is read under: its heading, without which 'It is five years.' says little."""
+        heading = self.evidence.parsed.heading_path_at(self.start)[-1:] or (self.evidence.title,)
+        return f"{heading[0]}: "
+
+    @property
     def text(self) -> str:
         return self.evidence.parsed.text[self.start : self.end]
 
@@ -69,11 +75,9 @@ def choose_quotes(
     candidates = _candidates(question, evidence)
     if not candidates:
         return []
-    texts = [_in_context(item, start, end) for item, start, end in candidates]
-    quotes = [
-        Quote(item, start, end, value)
-        for (item, start, end), value in zip(candidates, scorer.score(question, texts), strict=True)
-    ]
+    quotes = [Quote(item, start, end, 0.0) for item, start, end in candidates]
+    scores = scorer.score(question, [quote.lead + quote.text for quote in quotes])
+    quotes = [replace(quote, score=value) for quote, value in zip(quotes, scores, strict=True)]
     quotes.sort(key=lambda quote: -quote.score)
     best = quotes[0]
     if best.score < scorer.threshold and (relevance is None or relevance < scorer.passage_threshold):
@@ -108,9 +112,3 @@ def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evide
             found.append((-shared, rank, (item, start, end)))
     found.sort(key=lambda entry: entry[:2])
     return [entry[2] for entry in found[:MAX_SCORED]]
-
-
-def _in_context(evidence: Evidence, start: int, end: int) -> str:
-    """A sentence under its heading, without which 'It is five years.' says little."""
-    heading = evidence.parsed.heading_path_at(start)[-1:] or (evidence.title,)
-    return f"{heading[0]}: {evidence.parsed.text[start:end]}"

@@ -113,7 +113,7 @@ class Purse:
             )
 
     async def _set_aside(self, planned: float) -> None:
-        if self.ledger is None:
+        if self.ledger is None or self.day is None:  # what is held matters to the day's limit alone
             return
         async with self._turn:
             usd = max(planned, self._committed())

@@ -101,7 +101,7 @@ async def measure_answers(
 
 def answered(result: Result, answer: Answer) -> Answered:
     figures = answer_figures(
-        text=answer.text,
+        text=answer.short_answer.text if answer.short_answer else answer.text,
         citations=answer.citations,
         answered=answer.answered,
         answerable=result.answerable,

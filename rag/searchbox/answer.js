@@ -1,7 +1,7 @@
 /** The view of one answer, from the first word of its state to its sources. */
 
 import { announce, byId, element, say } from "./dom.js";
-import { AnswerText } from "./format.js";
+import { AnswerText, emphasise, parted } from "./format.js";
 import { hashOf, whereabouts } from "./place.js";
 import { sentence } from "./source.js";
 
@@ -56,12 +56,14 @@ export class AnswerView {
   done(answer) {
     cancelAnimationFrame(this.frame);
     this.text.show(answer.text, byMarker(answer.citations));
+    const short = answer.short_answer;
+    if (short) emphasise(byId("text"), short, answer.citations);
     const documents = new Set(answer.citations.map((citation) => citation.document_id)).size;
     const words = answer.answered
       ? `${count(answer.citations.length, "source")} in ${count(documents, "document")}`
       : "Not found";
     this.state(words, answer.answered ? "answered" : "unanswered");
-    this.list("citations", answer.citations.map(citationItem));
+    this.list("citations", answer.citations.map((citation) => citationItem(citation, short)));
     this.list("nearest", answer.nearest.map(nearestItem));
     this.account(answer);
     announce(answer.answered ? `Answer ready, ${words}` : answer.text);
@@ -87,7 +89,7 @@ export class AnswerView {
     cancelAnimationFrame(this.frame);
     this.text.show(text, byMarker(citations));
     this.state(state, text ? "incomplete" : "failed");
-    this.list("citations", text ? citations.map(citationItem) : []);
+    this.list("citations", text ? citations.map((citation) => citationItem(citation)) : []);
     byId("problem").hidden = false;
     byId("problem-title").textContent = title;
     say(byId("problem-detail"), detail && sentence(detail));
@@ -126,8 +128,12 @@ export function plainText(question, answer) {
   return [question, answer.text, ["Sources", ...sources].join("\n")].join("\n\n") + "\n";
 }
 
-function citationItem(citation) {
-  return placeItem(citation, element("blockquote", {}, oneLine(citation.quote)));
+/** A citation with its quote, in which the short answer stands out. */
+function citationItem(citation, short) {
+  const parts = short?.marker === citation.marker ? parted(citation, short) : [citation.quote.trim()];
+  const [before, words, after = ""] = parts.map((part) => part.replace(/\s+/g, " "));
+  const quote = words ? [before, element("strong", {}, words), after] : [before];
+  return placeItem(citation, element("blockquote", {}, ...quote));
 }
 
 function nearestItem(near) {

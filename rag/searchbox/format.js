@@ -33,6 +33,29 @@ export class AnswerText {
   }
 }
 
+/** A quote in three parts: before the short answer, the short answer, after it. Offsets count code points. */
+export function parted(citation, short) {
+  const letters = [...citation.quote];
+  const [first, last] = [short.start - citation.start, short.end - citation.start];
+  return [letters.slice(0, first), letters.slice(first, last), letters.slice(last)].map((part) => part.join(""));
+}
+
+/** Make the short answer stand out in the shown text, where its sentence stands there as it was quoted. */
+export function emphasise(target, short, citations) {
+  const citation = citations.find((one) => one.marker === short.marker);
+  const block = target.querySelector(`[data-marker="${short.marker}"]`)?.closest("p, li");
+  if (!citation || !block) return;
+  const [before, words] = parted(citation, short);
+  for (const node of block.childNodes) {
+    const quote = node.nodeType === Node.TEXT_NODE ? node.data.indexOf(citation.quote) : -1;
+    if (quote < 0) continue;
+    const rest = node.splitText(quote + before.length);
+    rest.splitText(words.length);
+    rest.replaceWith(element("strong", {}, words));
+    return;
+  }
+}
+
 /** Which markers of a block are known by now: a block must be drawn anew when that changes. */
 function markersIn(block, citations) {
   const numbers = block.lines.join("\n").matchAll(/\[(\d{1,4})\]/g);

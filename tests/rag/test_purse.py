@@ -75,7 +75,7 @@ async def test_attempts_within_the_plan_hold_nothing_more_and_those_beyond_it_do
 
 
 async def test_a_plan_is_for_what_is_still_to_come(ledger: Ledger) -> None:
-    purse = Purse("anna", most=0.10, ledger=ledger)
+    purse = Purse("anna", most=0.10, day=1.0, ledger=ledger)
     await purse.begin(0.02)
     purse.ended(0.02, HAIKU, USED, 0.02)
     with pytest.raises(OverBudget):
