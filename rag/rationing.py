@@ -22,7 +22,11 @@ WIDEST_GAP = 0.3
 LEAST_READ = 3
 """Read in any case: whether the best passages hold the answer is judged by these scores too."""
 SLICE = 4
-"""Passages that are scored between two looks at the clock."""
+"""Passages that are scored between two looks at the clock and at what could still change."""
+HIGHEST = 9.0
+"""The logit of a passage that answers plainly; more is rare."""
+SETTLED = 2
+"""Reading ends when no unread passage could come among the first two."""
 WINDOW_WORDS = 60
 WINDOW_STRIDE = 30
 
@@ -49,15 +53,20 @@ def rerank(
 
     By itself it loses on technical text and code and wins on prose; the sum gains on both, since a clear lead
     of one outweighs a narrow one of the other (docs/decisions.md). The best candidates are read first, so a
-    reading that `budget_ms` ends has read what matters most; at least one slice is always read.
+    reading that `budget_ms` ends has read what matters most; at least one slice is always read. It also ends
+    when the first places cannot change any more.
     """
     ends = None if budget_ms is None else clock() + budget_ms / 1000
+    notice = None
     scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
     rationed = _rationed(hits, most, scale)
     wanted = set(terms(query))
     logits: list[float] = []
     for first in range(0, len(rationed), SLICE):
+        if logits and _settled(rationed, logits, scale):
+            break
         if ends is not None and logits and clock() >= ends:
+            notice = f"The time for reranking was over after {first} of {len(rationed)} passages."
             break
         windows = [_shown(hit, wanted) for hit in rationed[first : first + SLICE]]
         logits.extend(reranker.score(query, windows))
@@ -69,12 +78,7 @@ def rerank(
         for hit, logit in zip(rationed, logits, strict=False)
     ]
     rest = [hit.model_copy(update={"score": hit.score / scale}) for hit in hits[len(scored) :]]
-    ordered = tuple(sorted([*scored, *rest], key=lambda hit: -hit.score))
-    if len(scored) == len(rationed):
-        return Reranked(ordered)
-    return Reranked(
-        ordered, f"The time for reranking was over after {len(scored)} of {len(rationed)} passages."
-    )
+    return Reranked(tuple(sorted([*scored, *rest], key=lambda hit: -hit.score)), notice)
 
 
 def best_window(text: str, wanted: set[str]) -> str:
@@ -100,6 +104,17 @@ def _rationed(hits: Sequence[Hit], most: int, scale: float) -> list[Hit]:
     lowest = hits[0].score / scale - WIDEST_GAP
     near = sum(hit.score / scale >= lowest for hit in hits)
     return list(hits[: min(most, max(near, LEAST_READ))])
+
+
+def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float) -> bool:
+    """Whether the best unread passage, however well it answered, would stay below the first SETTLED read."""
+    least = min(logits)
+    read = [
+        hit.score / scale + RELEVANCE_WEIGHT * (logit - least)
+        for hit, logit in zip(rationed, logits, strict=False)
+    ]
+    most = rationed[len(logits)].score / scale + RELEVANCE_WEIGHT * (HIGHEST - least)
+    return len(read) >= SETTLED and most <= sorted(read)[-SETTLED]
 
 
 def _shown(hit: Hit, wanted: set[str]) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult
+from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, chunk_id_of
 from rag.embedding import Embedder
 from rag.errors import NotFound
 from rag.queues import EmbeddingQueue, ReadingQueue
@@ -129,12 +129,14 @@ class Retriever:
         for hit in hits:
             around = {hit.position - 1, hit.position, hit.position + 1} - {-1}
             wanted.setdefault((hit.document_id, hit.version), set()).update(around)
-        runs: dict[tuple[str, str], list[list[Chunk]]] = {}
-        for (document_id, version), positions in wanted.items():
-            found: list[Chunk] = []
-            for first, last in _runs(sorted(positions)):
-                found.extend(await self._store.chunks(document_id, version, first, last))
-            runs[document_id, version] = _adjoining(found)
+        found = {chunk.chunk_id: chunk for _, (chunk,) in _alone(hits)}
+        places = [(*version, position) for version, positions in wanted.items() for position in positions]
+        missing = {chunk_id_of(*place) for place in places} - found.keys()
+        found |= {chunk.chunk_id: chunk for chunk in await self._store.chunks_by_id(sorted(missing))}
+        by_version: dict[tuple[str, str], list[Chunk]] = {version: [] for version in wanted}
+        for chunk in found.values():
+            by_version[chunk.document_id, chunk.version].append(chunk)
+        runs = {version: _adjoining(chunks) for version, chunks in by_version.items()}
         groups: list[tuple[Hit, list[Chunk]]] = []
         taken: set[str] = set()
         for hit in hits:
@@ -157,16 +159,6 @@ def _distinct(hits: Sequence[Hit]) -> tuple[Hit, ...]:
 def _alone(hits: Sequence[Hit]) -> list[tuple[Hit, list[Chunk]]]:
     fields = set(Chunk.model_fields)
     return [(hit, [Chunk(**hit.model_dump(include=fields))]) for hit in hits]
-
-
-def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
-    first = last = positions[0]
-    for position in positions[1:]:
-        if position != last + 1:
-            yield first, last
-            first = position
-        last = position
-    yield first, last
 
 
 def _adjoining(chunks: Sequence[Chunk]) -> list[list[Chunk]]:

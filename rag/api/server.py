@@ -58,7 +58,8 @@ async def _announce(server: uvicorn.Server, listener: socket.socket, runtime: Ru
 def _listen(settings: Settings) -> socket.socket:
     """Take the address before the models are loaded, so that a taken port is told at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
+    # With the protocol named, the event loop switches off the delay of small packets (Nagle) on connections.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))

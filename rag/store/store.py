@@ -197,6 +197,15 @@ class Store:
         """
         return await self._chunks(compile_filter.passages_of(document_id, version, reader, first, last))
 
+    async def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[Chunk]:
+        """Those of these chunks that there are, in no order; the caller has checked the right to them."""
+        if not chunk_ids:
+            return []
+        points = await self._connection.call(
+            lambda c: c.retrieve(self._names.chunks, list(chunk_ids), with_payload=True)
+        )
+        return [chunk_of(point) for point in points]
+
     async def document_chunks(
         self, document_id: str, version: str, *, reader: Reader | None = None
     ) -> list[Chunk]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from rag.documents import Hit, chunk_id_of, document_id_of
-from rag.rationing import LEAST_READ, RELEVANCE_WEIGHT, SLICE, rerank
+from rag.rationing import HIGHEST, LEAST_READ, RELEVANCE_WEIGHT, SLICE, rerank
 
 
 class Told:
@@ -63,6 +63,17 @@ def test_what_lies_too_far_behind_is_not_read_but_the_first_ones_always_are() ->
     near = Told({})
     rerank(near, "?", [hit(f"near {n}", 1.0 - n / 100) for n in range(12)], 10)
     assert len(near.read) == 10
+
+
+def test_reading_ends_when_the_first_places_cannot_change_any_more() -> None:
+    hits = [hit(f"{n}", 0.95 - n / 50) for n in range(10)]
+    plain = Told({"0": HIGHEST, "1": HIGHEST, "2": -9.0})
+    found = rerank(plain, "?", hits, 10)
+    assert plain.read == ["0", "1", "2", "3"]
+    assert (order(found.hits)[:2], found.notice) == (["0", "1"], None)
+    alone = Told({"0": HIGHEST, "1": -9.0, "2": -9.0})
+    rerank(alone, "?", hits, 10)
+    assert len(alone.read) == 10
 
 
 def test_scores_of_words_alone_which_have_no_upper_end_are_brought_to_the_same_scale() -> None:

@@ -353,6 +353,10 @@ async def test_chunks_are_read_by_position_in_order(store: Store, monkeypatch: p
     assert await store.chunks(record.id, version, 50, 60) == []
     assert await store.chunks(record.id, version, 3, 5, reader=Reader(frozenset({"hr"}))) == []
     assert await store.document_chunks(record.id, version, reader=Reader()) == expected
+    named = [expected[7].chunk_id, expected[2].chunk_id, chunk_of(record, 99).chunk.chunk_id]
+    found = await store.chunks_by_id(named)
+    assert sorted(found, key=lambda chunk: chunk.position) == [expected[2], expected[7]]
+    assert await store.chunks_by_id([]) == []
 
 
 async def test_many_chunks_are_written_in_batches(store: Store) -> None:
