@@ -180,7 +180,7 @@ class Settings(BaseSettings):
         default=None, ge=0, description="Most dollars that one answer may cost."
     )
     max_questions: int = Field(
-        default=32,
+        default=16,
         ge=1,
         description="Questions whose passages may be sought at once; one key may have half of the places.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -73,6 +74,10 @@ async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(open_service(runtime.settings))
             runtime.door = stack.enter_context(open_door(service))
+            # What is loaded by now stays: to look through all of it for garbage again and again would hold up
+            # every reader for 0.4 s each time.
+            gc.collect()
+            gc.freeze()
             runtime.service = service
             runtime.settled.set()
             while not ends.is_set():
