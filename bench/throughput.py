@@ -52,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each number of clients")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 128])
+    parser.add_argument("--no-rerank", action="store_true", help="without the cross-encoder")
     chosen = parser.parse_args()
     lines = (DATA / "questions.jsonl").read_text().splitlines()
     questions = [str(json.loads(line)["question"]) for line in lines]
@@ -67,6 +68,7 @@ def main() -> None:
             "ANTHROPIC_API_KEY": "sk-bench",
             "ANTHROPIC_BASE_URL": url,
             "RAG_CACHE_ANSWERS": "0",
+            "RAG_RERANK": "false" if chosen.no_rerank else "true",
         }
         with service.start(env):
             asyncio.run(_ask(service.url, questions, 1, 5.0))  # warm up

@@ -54,7 +54,7 @@ async def open_pipeline(
     settings: Settings, contexts: WantedContexts | None = None
 ) -> AsyncIterator[tuple[Pipeline, Store]]:
     """A pipeline on that store; the embedding model is loaded on first need."""
-    embedder = _once(lambda: load_embedder(settings))
+    embedder = once(lambda: load_embedder(settings))
     async with open_index(settings) as store:
         with ParserProcess(PARSE_SECONDS) as parser:
             yield Pipeline(settings, store, embedder, parser, contexts), store
@@ -99,7 +99,7 @@ async def add(
                         report.error = NOT_AGREED
                         return
                 watcher.found(len(sources))
-                await _ingest(pipeline, sources, placement, watcher, report)
+                await take_all(pipeline, sources, placement, watcher, report)
         report.error = None
     except CiteboxError as error:
         report.error = str(error)
@@ -111,7 +111,7 @@ async def add(
         report.seconds = time.monotonic() - started
 
 
-async def _ingest(
+async def take_all(
     pipeline: Pipeline, sources: Sequence[Source], placement: Placement, watcher: Watcher, report: Report
 ) -> None:
     """Take the sources in, AT_ONCE at a time; the report has them in their order."""
@@ -136,7 +136,7 @@ async def _ingest(
         report.outcomes.sort(key=lambda outcome: places.get(id(outcome), -1))
 
 
-def _once(make: Callable[[], T]) -> Callable[[], T]:
+def once(make: Callable[[], T]) -> Callable[[], T]:
     """`make`, called on first need and by one thread alone."""
     lock = threading.Lock()
     made = cache(make)

@@ -9,9 +9,7 @@ from rag.documents import DocumentRecord
 from rag.errors import InvalidRequest, NotFound
 
 
-def find_document(
-    records: Sequence[DocumentRecord], wanted: str, uri: str | None = None
-) -> DocumentRecord:
+def find_document(records: Sequence[DocumentRecord], wanted: str, uri: str | None = None) -> DocumentRecord:
     """The one document of `records` that is meant by `wanted`; `uri` is what it is as a path.
 
     Raises:

@@ -6,6 +6,7 @@ Reimers & Gurevych, Sentence-BERT (2019); https://sbert.net
 from __future__ import annotations
 
 import copy
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ class Embedder:
     def longest(self) -> int | None:
         """How many tokens of a text the model reads, special tokens not counted; None where all of them."""
         most = self._model.get_max_seq_length()
-        return None if most is None else max(int(most) - SPECIAL_TOKENS, 0)
+        return None if most is None or math.isinf(most) else max(int(most) - SPECIAL_TOKENS, 0)
 
     def count_tokens(self, text: str) -> int:
         """How many tokens of this model `text` makes, special tokens not counted."""
@@ -96,7 +97,7 @@ def load_embedder(settings: Settings) -> Embedder:
         # A model on disk must not make the libraries ask a hub about it.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     else:
-        expect_on_hub(name, "RAG_EMBEDDING_MODEL")
+        expect_on_hub(name, "sentence-transformers", "RAG_EMBEDDING_MODEL")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
@@ -107,12 +108,14 @@ def load_embedder(settings: Settings) -> Embedder:
         model = SentenceTransformer(location, device="cpu")
         if settings.bfloat16 and has_bfloat16():
             use_bfloat16(model)
+        return Embedder(model, name, settings.embedding_batch)
+    except ModelUnavailable:
+        raise
     except Exception as error:  # the libraries raise anything from OSError to KeyError
         raise ModelUnavailable(
             f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
             remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
         ) from error
-    return Embedder(model, name, settings.embedding_batch)
 
 
 def _first_line(error: Exception) -> str:

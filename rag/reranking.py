@@ -49,7 +49,7 @@ class OnnxReranker:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         # The file as published pads every pair to 512 tokens, which costs tenfold on short ones.
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         options = ort.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0))
         self._session = ort.InferenceSession(
@@ -115,7 +115,7 @@ def load_reranker(settings: Settings) -> Reranker:
         if is_built_in(name):
             return OnnxReranker(installed_path(settings, name), name)
         if not Path(name).is_dir():
-            expect_on_hub(name, "RAG_RERANKER_MODEL")
+            expect_on_hub(name, "cross-encoder", "RAG_RERANKER_MODEL")
         from sentence_transformers import CrossEncoder
 
         return HubReranker(CrossEncoder(name, device="cpu", max_length=MAX_TOKENS), name)

@@ -30,12 +30,13 @@ class Stopwatch:
     stages_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str, waited_ms: float = 0.0) -> Iterator[None]:
+        """Time what is done within; `waited_ms`, spent before on the same, counts too."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            spent = (time.perf_counter() - started) * 1000
+            spent = waited_ms + (time.perf_counter() - started) * 1000
             self.stages_ms[name] = round(self.stages_ms.get(name, 0.0) + spent, 1)
 
 
@@ -49,7 +50,10 @@ class Candidates:
 
 
 class Retriever:
-    """Finds passages for a reader. Every stage can be switched off in the settings."""
+    """Finds passages for a reader. Every stage can be switched off in the settings.
+
+    `reading` is where the cross-encoder works; whoever else has something for it to read waits there too.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,7 @@ class Retriever:
         self._files = files
         self._embedding = EmbeddingQueue(embedder)
         self._reranker = reranker
-        self._reading = ReadingQueue()
+        self.reading = ReadingQueue()
 
     async def search(
         self, query: str, reader: Reader, filters: Filters, limit: int, watch: Stopwatch | None = None
@@ -101,7 +105,7 @@ class Retriever:
         if not self._reranker or not found.hits:
             return Reranked(_distinct(found.hits)[:limit])
         with watch.stage("rerank"):
-            ranked = await self._reading.run(partial(self._rerank, self._reranker, found))
+            ranked = await self.reading.run(partial(self._rerank, self._reranker, found))
         return Reranked(_distinct(ranked.hits)[:limit], ranked.notice)
 
     def _rerank(self, reranker: Reranker, found: Candidates, waited_ms: float) -> Reranked:
@@ -129,12 +133,11 @@ class Retriever:
         for hit in hits:
             around = {hit.position - 1, hit.position, hit.position + 1} - {-1}
             wanted.setdefault((hit.document_id, hit.version), set()).update(around)
-        found = {chunk.chunk_id: chunk for _, (chunk,) in _alone(hits)}
         places = [(*version, position) for version, positions in wanted.items() for position in positions]
-        missing = {chunk_id_of(*place) for place in places} - found.keys()
-        found |= {chunk.chunk_id: chunk for chunk in await self._store.chunks_by_id(sorted(missing))}
+        # The hits themselves are read again too: one that is gone by now is missed, and searched for anew.
+        found = await self._store.chunks_by_id([chunk_id_of(*place) for place in places])
         by_version: dict[tuple[str, str], list[Chunk]] = {version: [] for version in wanted}
-        for chunk in found.values():
+        for chunk in found:
             by_version[chunk.document_id, chunk.version].append(chunk)
         runs = {version: _adjoining(chunks) for version, chunks in by_version.items()}
         groups: list[tuple[Hit, list[Chunk]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -20,6 +21,8 @@ from rag.settings import PREFIX, Settings
 from rag.store.embedded.process import Endpoint, EngineUser
 
 KEPT = {"RAG_MODELS_DIR"}
+ROOM = 1 << 30
+"""Bytes that the engine of the tests may come to take; containers often have less of memory for files."""
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
 
@@ -76,7 +79,8 @@ def ctrl_c_reaches_commands() -> Iterator[None]:
 def engine() -> Iterator[Endpoint]:
     """One embedded engine for all tests that are not about it, in memory: what costs is that it syncs."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    with tempfile.TemporaryDirectory(dir=memory if room else None) as folder:
         user = EngineUser(Path(folder), grace=0.0)
         endpoint = asyncio.run(user.attach())
         yield endpoint

@@ -27,6 +27,7 @@ from rag.embedding import load_embedder
 from rag.settings import load_settings
 from rag.terminal import err, quiet_libraries
 
+STORE = "scale-store"
 ROWS = (
     ("hybrid query, median ms", "query_p50", 1),
     ("hybrid query, p95 ms", "query_p95", 1),
@@ -60,7 +61,7 @@ def main() -> None:
         with err.status("Measuring"):
             asyncio.run(_measure(args, folder))
     finally:
-        shutil.rmtree(folder if args.work is None else folder / "data", ignore_errors=True)
+        shutil.rmtree(folder if args.work is None else folder / STORE, ignore_errors=True)
 
 
 async def _measure(args: argparse.Namespace, folder: Path) -> None:
@@ -74,7 +75,7 @@ async def _measure(args: argparse.Namespace, folder: Path) -> None:
         flush=True,
     )
     if args.only != "indexes":
-        await _grow(folder / "data", material, sizes)
+        await _grow(folder / STORE, material, sizes)
     if args.only != "sizes":
         questions = np.array([question.dense for question in material.questions], dtype=np.float32)
         indexes.compare(material.vectors, questions)

@@ -1,8 +1,8 @@
 """How many questions the machine works on at once; one more is told at once when to come again.
 
 Without it, every question that comes while the machine is busy makes all of them slower, until nobody gets an
-answer in time. A question has its place while its passages are found; while Claude writes it costs nothing
-here.
+answer in time. A question has its place until Claude begins to write or to read a long document, or until its
+end where Claude does not: from there on it costs little here.
 """
 
 from __future__ import annotations

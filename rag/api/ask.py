@@ -210,10 +210,16 @@ class _Streamed(EventSourceResponse):
 
 
 async def _in_place(answering: AsyncGenerator[AnswerEvent], place: Place) -> AsyncGenerator[AnswerEvent]:
-    """The same events; the place is given up when what follows is Claude's work."""
+    """The same events; the place is given up when Claude writes, after which little is left to do here.
+
+    Not before: where Claude fails, sentences are quoted, and that is work.
+    """
+    by_claude = False
     async with aclosing(answering) as events:
         async for event in events:
-            if isinstance(event, Sources) and event.route.model not in WRITTEN_HERE:
+            if isinstance(event, Sources):
+                by_claude = event.route.model not in WRITTEN_HERE
+            elif by_claude or isinstance(event, Progress):
                 place.leave()
             yield event
 

@@ -70,10 +70,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [
-            {"field": _field(one), "message": _plain_words(one)}
-            for one in error.errors()
-        ]
+        errors = [{"field": _field(one), "message": _plain_words(one)} for one in error.errors()]
         first = errors[0] if errors else {"field": "", "message": "the request is not valid"}
         return _reply(
             Problem(

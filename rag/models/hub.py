@@ -5,6 +5,8 @@ https://huggingface.co/docs/huggingface_hub/package_reference/hf_api
 
 from __future__ import annotations
 
+import os
+
 from rag.errors import ModelUnavailable
 
 SECONDS = 10.0
@@ -12,24 +14,32 @@ CONFIG = "config.json"
 """Every model has one; where it is in the cache, the model was loaded before."""
 
 
-def expect_on_hub(name: str, variable: str) -> None:
-    """Nothing, if the model `name` is in the hub's cache on this machine or the hub offers it.
+def expect_on_hub(name: str, organisation: str, variable: str) -> None:
+    """Nothing, if the model is in the hub's cache on this machine or the hub offers it.
+
+    sentence-transformers takes a name without a slash as one of its own, under `organisation`.
 
     Raises:
         ModelUnavailable: neither; with `variable` as the setting to change.
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     remedy = f"set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
+    full = name if "/" in name else f"{organisation}/{name}"
+    caches = (None, os.environ.get("SENTENCE_TRANSFORMERS_HOME"))
     try:
-        if isinstance(try_to_load_from_cache(name, CONFIG), str):
+        if any(isinstance(try_to_load_from_cache(full, CONFIG, cache_dir=cache), str) for cache in caches):
             return
-        HfApi().model_info(name, timeout=SECONDS)
+        HfApi().model_info(full, timeout=SECONDS)
+    except GatedRepoError:
+        raise ModelUnavailable(
+            f"the hub gives the model {full!r} only to those it has admitted", remedy="set HF_TOKEN"
+        ) from None
     except (HFValidationError, RepositoryNotFoundError):
-        raise ModelUnavailable(f"there is no model {name!r}, here or on the hub", remedy=remedy) from None
+        raise ModelUnavailable(f"there is no model {full!r}, here or on the hub", remedy=remedy) from None
     except Exception as error:  # whatever keeps the hub from answering
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelUnavailable(
-            f"the model {name!r} is not on this machine, and the hub does not answer: {said}", remedy=remedy
+            f"the model {full!r} is not on this machine, and the hub does not answer: {said}", remedy=remedy
         ) from error

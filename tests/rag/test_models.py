@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -154,6 +155,13 @@ def test_texts_are_counted_in_one_thread_while_others_are_embedded_in_another(em
         finally:
             over.set()
     assert all(each.result() > 0 for each in counting)
+
+
+def test_a_question_as_long_as_may_be_asked_is_scored() -> None:
+    reranker = load_reranker(load_settings())
+    for question in ("Why? " * 800, "1,2,3," * 600, "\u8cea" * 4000):
+        (score,) = reranker.score(question, ["Backups are kept for ninety days. " * 40])
+        assert math.isfinite(score)
 
 
 def test_the_reranker_gives_the_scores_of_the_model_card() -> None:
