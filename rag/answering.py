@@ -5,12 +5,12 @@ Each step is a module of its own; this one puts them in order.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from rag.checking import Checking
 from rag.claude import ClaudeClient
@@ -66,6 +66,7 @@ class Answerer:
         self._settings = settings
         self._store = store
         self._claude = claude
+        self._reading = retriever.reading
         self._finder = Finder(settings, store, files, retriever)
         self._writer = Writer(settings, store, files, claude)
         # The cross-encoder adds nothing to this check and triples its time (docs/benchmarks.md).
@@ -269,12 +270,7 @@ class Answerer:
         self, question: Question, asked: str, found: Found, draft: Draft, watch: Stopwatch
     ) -> AsyncGenerator[AnswerEvent]:
         """Quote the sentences that answer, if any do."""
-        with watch.stage("extract"):
-            quotes = await asyncio.to_thread(self._quotes, asked, found)
-        best, words = max(quotes, key=lambda quote: quote.score, default=None), None
-        if best is not None:
-            with watch.stage("short"):
-                words = await asyncio.to_thread(self._words, asked, best)
+        quotes, best, words = await self._reading.run(partial(self._quoted, asked, found, watch))
         for quote in quotes:
             lead = "\n" if draft.text.text else ""
             yield Delta(draft.text.feed(lead + quote.text))
@@ -294,6 +290,18 @@ class Answerer:
         draft.documents = frozenset(hit.document_id for hit in found.hits)
         yield Done(await self._ended(question, draft, watch), draft.documents)
 
+    def _quoted(
+        self, asked: str, found: Found, watch: Stopwatch, waited_ms: float
+    ) -> tuple[list[Quote], Quote | None, Words | None]:
+        """The sentences to quote, the best of them, and the words of it that answer."""
+        with watch.stage("extract", waited_ms):
+            quotes = self._quotes(asked, found)
+        best = max(quotes, key=lambda quote: quote.score, default=None)
+        if best is None or self._short is None:
+            return quotes, best, None
+        with watch.stage("short"):
+            return quotes, best, self._short.of_quote(asked, best)
+
     def _quotes(self, asked: str, found: Found) -> list[Quote]:
         """Sentences to quote: none where the evidence does not hold the answer, some where it does."""
         verdict = assess(asked, found.hits).verdict
@@ -303,10 +311,6 @@ class Answerer:
         if verdict == "enough":
             relevance = math.inf
         return choose_quotes(asked, found.passages, self._scorer, relevance)
-
-    def _words(self, asked: str, quote: Quote) -> Words | None:
-        """The words of a quote that answer, where that can be told."""
-        return self._short.of_quote(asked, quote) if self._short is not None else None
 
     async def _ended(self, question: Question, draft: Draft, watch: Stopwatch) -> Answer:
         if not draft.citations.all:

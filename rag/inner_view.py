@@ -54,7 +54,7 @@ class InnerView:
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         names = [_STATES.format(layer) for layer in LAYERS]
         names += [_ATTENTION.format(layer) for layer in range(_ALL_LAYERS)]
         options = ort.SessionOptions()

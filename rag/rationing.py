@@ -24,7 +24,7 @@ LEAST_READ = 3
 SLICE = 4
 """Passages that are scored between two looks at the clock and at what could still change."""
 HIGHEST = 9.0
-"""The logit of a passage that answers plainly; more is rare."""
+"""The logit of a passage that answers plainly, on the built-in model's scale; others may give more."""
 SETTLED = 2
 """Reading ends when no unread passage could come among the first two."""
 WINDOW_WORDS = 60
@@ -113,7 +113,7 @@ def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float) -> 
         hit.score / scale + RELEVANCE_WEIGHT * (logit - least)
         for hit, logit in zip(rationed, logits, strict=False)
     ]
-    most = rationed[len(logits)].score / scale + RELEVANCE_WEIGHT * (HIGHEST - least)
+    most = rationed[len(logits)].score / scale + RELEVANCE_WEIGHT * (max(HIGHEST, *logits) - least)
     return len(read) >= SETTLED and most <= sorted(read)[-SETTLED]
 
 

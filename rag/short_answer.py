@@ -7,9 +7,11 @@ the one that scores sentences, unchanged. `bench.short_answers --fit` makes the 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol
@@ -21,10 +23,14 @@ from rag.inner_view import InnerView, View
 from rag.models import installed_path
 from rag.reranking import OnnxReranker, Reranker
 from rag.settings import Settings
-from rag.sparse import terms
+from rag.sparse import STOPWORDS, terms
+from rag.support_lexicon import FUNCTION_WORDS
+from rag.support_words import language_of
 
 if TYPE_CHECKING:
     from rag.extractive import Quote
+
+log = logging.getLogger(__name__)
 
 Weights = NDArray[np.float32]
 """Shape (features, 2): what a unit of each feature adds to the log-odds of beginning and of ending."""
@@ -40,13 +46,23 @@ TRIED = 20
 # `bench.short_answers --fit` from the half of XQuAD's articles that the weights are of, by folds of articles.
 CONSTANT, BY_SPAN, BY_SENTENCE = 0.547, 0.874, 0.164
 
+# 'Will Smith was …' begins with a name.
+_WILL = r"will(?!(?: (?-i:[A-Z])[\w'’-]*)+ (?:is|was|has|had|does|did)\b)"
 _CLOSED = re.compile(
-    r"(?:(?:and|but|so|then|und|aber|y|pero) )?¿?(?:is|are|was|were|am|does|do|did|has|have|had|can|could|may"
-    r"|might|must|shall|should|will|would|ist|sind|war|waren|hat|haben|kann|können|darf|dürfen|muss|müssen|soll|sollte"
+    r"(?:(?:and|but|so|then|und|aber|y|pero) )?¿?(?:is|are|(?P<was>was)|were|am(?= i\b)|does|do|did|has|have"
+    rf"|had|can|could|may(?! \d)|might|must|shall|should|{_WILL}|would"
+    r"|ist|sind|war|waren|hat|haben|kann|können|darf|dürfen|muss|müssen|soll|sollte"
     r"|wird|werden|gibt|es|son|está|están|hay|puede|pueden|puedo|debe|deben|debo|tiene|tienen)\b"
-    r"(?!.*\b(?:or|oder|o)\b)",
+    r"(?!.*\b(?:or|oder|o)\b)"
+    # A question word at the end asks for a thing, as in 'It began when?'; 'and when?' asks for that as well.
+    r"(?!.*\b(?<!and )(?<!und )(?:when|where|who|whom|what|(?:in|on|at|by|of|from|to|for|with) what \w+"
+    r"|which(?: \w+)?|how (?:many|much|long|old|often|far)(?: \w+)?|wann|wo|wer|wie ?viele?(?: \w+)?"
+    r"|welche[mnrs]? \w+|cuándo|dónde|quién|cuánt[oa]s?(?: \w+)?)\W*$)",
     re.IGNORECASE,
 )
+_GERMAN = re.compile(r"(?:\w*(?:(?<!men)t|en)|tun|.*\b(?:ich|wir|du|mir|dir|uns|euch))\b")
+"""What follows a German 'was' (what): a verb, or a pronoun later on."""
+_ENGLISH_ONLY = STOPWORDS - FUNCTION_WORDS["german"]
 _CLAUSE = re.compile(r"[.?!;:,]\s+")
 _WHOLE_SENTENCES = re.compile(
     r"\b(?:difference between|differences between|compare[ds]?|unterschied|diferencia entre"
@@ -76,18 +92,26 @@ class Reads(Protocol):
 
 
 class ShortAnswers:
-    """Finds the words that answer within a sentence."""
+    """Finds the words that answer within a sentence. Safe to use from several threads.
 
-    def __init__(self, view: Reads, weights: Weights) -> None:
-        self._view = view
+    The view is opened when it is first needed, by the thread that needs it: most services never do. Where it
+    cannot be opened there are no short answers.
+    """
+
+    def __init__(self, open_view: Callable[[], Reads], weights: Weights) -> None:
+        self._open_view = open_view
         self._weights = weights
+        self._opening = threading.Lock()
+        self._opened = False
+        self._view: Reads | None = None
 
     @classmethod
     def of(cls, reranker: Reranker | None, settings: Settings) -> ShortAnswers | None:
         """None where the built-in cross-encoder is not in use: the weights are of its inside."""
         if not isinstance(reranker, OnnxReranker):
             return None
-        return cls(InnerView(installed_path(settings, reranker.name)), stored_weights())
+        name = reranker.name
+        return cls(lambda: InnerView(installed_path(settings, name)), stored_weights())
 
     def of_quote(self, question: str, quote: Quote) -> Found | None:
         """The words of the quote, by their place in the document; None where they are not sure enough."""
@@ -100,14 +124,26 @@ class ShortAnswers:
 
     def best(self, question: str, lead: str, sentence: str) -> Found | None:
         """The likeliest stretch of the sentence, however unsure; None where it only repeats the question."""
-        view = self._view.read(question, lead, sentence)
-        return best_span(question, sentence, view, self._weights)
+        view = self._viewed()
+        if view is None:
+            return None
+        return best_span(question, sentence, view.read(question, lead, sentence), self._weights)
+
+    def _viewed(self) -> Reads | None:
+        with self._opening:
+            if not self._opened:
+                self._opened = True
+                try:
+                    self._view = self._open_view()
+                except Exception:  # onnxruntime raises many kinds; an answer is whole without its short form
+                    log.exception("no short answers: the inside of the cross-encoder cannot be opened")
+            return self._view
 
 
 def wants_a_sentence(question: str) -> bool:
     """Whether a few words cannot answer: yes or no, steps, a comparison, a reason."""
     last = _CLAUSE.split(question.strip())[-1]
-    return bool(_CLOSED.match(last) or _CLOSED.match(question) or _WHOLE_SENTENCES.search(question))
+    return _closed(last) or _closed(question.strip()) or bool(_WHOLE_SENTENCES.search(question))
 
 
 def best_span(question: str, sentence: str, view: View, weights: Weights) -> Found | None:
@@ -143,6 +179,18 @@ def stored_weights() -> Weights:
     with files("rag").joinpath("short_answer.npy").open("rb") as file:
         weights: Weights = np.load(file, allow_pickle=False).astype(np.float32)
     return weights
+
+
+def _closed(clause: str) -> bool:
+    """Whether it asks for yes or no."""
+    found = _CLOSED.match(clause)
+    if found is None or found["was"] is None:
+        return found is not None
+    rest = clause[found.end("was") :].strip()
+    if language_of(rest) == "german":
+        return False
+    english = any(word.lower() in _ENGLISH_ONLY for word in re.findall(r"\w+", rest))
+    return english or not _GERMAN.match(rest)
 
 
 def _likeliest(scores: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:

@@ -62,6 +62,24 @@ def test_every_quote_is_the_stored_text_of_its_range(answer: Any, plain: httpx.C
         assert text[citation["start"] : citation["end"]] == citation["quote"]
 
 
+def test_the_short_answer_is_the_stored_text_at_its_place_within_its_citation(
+    answer: Any, plain: httpx.Client
+) -> None:
+    short = answer["short_answer"]
+    assert short is not None
+    assert "ninety" in short["text"]
+    (citation,) = [one for one in answer["citations"] if one["marker"] == short["marker"]]
+    assert citation["start"] <= short["start"] < short["end"] <= citation["end"]
+    text = stored_text(plain, citation["document_id"])
+    assert text[short["start"] : short["end"]] == short["text"]
+
+
+def test_an_answer_that_takes_a_sentence_has_no_short_one(plain: httpx.Client) -> None:
+    answer = plain.post("/v1/ask", json={"question": "Are backups of the Falcon system kept?"}).json()
+    assert answer["answered"] is True
+    assert answer["short_answer"] is None
+
+
 def test_the_markers_in_the_text_are_those_of_the_citations(answer: Any) -> None:
     markers = [citation["marker"] for citation in answer["citations"]]
     assert markers == list(range(1, len(markers) + 1))

@@ -52,6 +52,57 @@ def test_an_answer_is_formatted_lightly(blank: Page, text: str, html: str) -> No
     assert _html(blank, text, [1]) == html
 
 
+FESTIVE = "🎉 At the 🏳️‍🌈 festival lemonade 🍋 is served."
+
+
+def _short(quote: str, words: str, start: int = 77) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A citation and the short answer within it, as the service counts: in code points."""
+    first = start + quote.index(words)
+    citation = {"marker": 1, "title": "T", "quote": quote, "start": start, "end": start + len(quote)}
+    return citation, {"marker": 1, "text": words, "start": first, "end": first + len(words)}
+
+
+@pytest.mark.parametrize("words", ["lemonade 🍋", "🎉", "served", FESTIVE])
+def test_a_quote_is_parted_at_the_short_answer_by_code_points(blank: Page, words: str) -> None:
+    parts = blank.evaluate(
+        """async ([citation, short]) => {
+          const { parted } = await import('/assets/format.js');
+          return parted(citation, short);
+        }""",
+        [*_short(FESTIVE, words)],
+    )
+    before, after = FESTIVE.split(words)
+    assert parts == [before, words, after]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (f"{FESTIVE}[1]", "<p>🎉 At the 🏳️‍🌈 festival <strong>lemonade 🍋</strong> is served.{1}</p>"),
+        (
+            f"More 🥳.[2]\n- And: {FESTIVE}[1]",
+            "<p>More 🥳.[2]</p>"
+            "<ul><li>And: 🎉 At the 🏳️‍🌈 festival <strong>lemonade 🍋</strong> is served.{1}</li></ul>",
+        ),
+        ("Lemonade 🍋 is served.[1]", "<p>Lemonade 🍋 is served.{1}</p>"),  # not as it was quoted
+        (FESTIVE, f"<p>{FESTIVE}</p>"),  # not marked
+    ],
+)
+def test_the_short_answer_stands_out_in_the_sentence_it_is_of(blank: Page, text: str, html: str) -> None:
+    shown = blank.evaluate(
+        """async ([text, citation, short]) => {
+          const { AnswerText, emphasise } = await import('/assets/format.js');
+          const target = document.createElement('div');
+          new AnswerText(target).show(text, new Map([[1, citation]]));
+          emphasise(target, short, [citation]);
+          for (const button of target.querySelectorAll('sup')) button.replaceWith(`{${button.textContent}}`);
+          return target.innerHTML;
+        }""",
+        [text, *_short(FESTIVE, "lemonade 🍋")],
+    )
+    assert shown == html
+
+
 def test_blocks_that_are_finished_keep_their_elements_while_the_answer_grows(blank: Page) -> None:
     same = blank.evaluate(
         """async () => {

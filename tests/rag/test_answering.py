@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
@@ -16,7 +18,10 @@ from rag.claude import ClaudeClient, prompt
 from rag.documents import Answer, Filters, Reader
 from rag.draft import NOT_FOUND
 from rag.events import Cited, Delta, Done, Question, Sources
+from rag.extractive import Quote
 from rag.retrieval import Retriever
+from rag.short_answer import Found as Words
+from rag.short_answer import ShortAnswers
 from tests.claude_server import (
     Cite,
     ClaudeServer,
@@ -58,13 +63,15 @@ async def answerer(library: Library, claude: ClaudeServer) -> AsyncIterator[Make
     """Makes answerers over the library; `with_claude=False` makes one that has no key."""
     clients: list[ClaudeClient] = []
 
-    def make(*, with_claude: bool = True, **changes: Any) -> Answerer:
+    def make(
+        *, with_claude: bool = True, reranker: OverlapReranker | None = None, **changes: Any
+    ) -> Answerer:
         settings = library.settings.model_copy(update={"claude_timeout": 10.0, **changes})
         if with_claude:
             access = {"anthropic_base_url": claude.url, "anthropic_api_key": SecretStr("sk-test-key")}
             settings = settings.model_copy(update=access)
         clients.append(ClaudeClient(settings))
-        embedder, reranker = WordEmbedder(), OverlapReranker()
+        embedder, reranker = WordEmbedder(), reranker or OverlapReranker()
         retriever = Retriever(settings, library.store, library.files, embedder, reranker)  # type: ignore[arg-type]
         return Answerer(
             settings,
@@ -328,6 +335,47 @@ async def test_without_a_key_the_sentence_is_quoted(library: Library, answerer: 
     assert answer.text == "Encryption keys rotate every year.[1]"
     assert answer.receipt.usd == 0
     await assert_citations_hold(library, answer)
+
+
+class Noting(OverlapReranker):
+    """Notes which threads it works in; what it reads for quotes waits until the gate is open."""
+
+    def __init__(self) -> None:
+        self.threads = set[int]()
+        self.quoting = threading.Event()
+        self.gate = threading.Event()
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        self.threads.add(threading.get_ident())
+        if all("\n" not in passage for passage in passages):  # sentences
+            self.quoting.set()
+            assert self.gate.wait(10)
+        return super().score(question, passages)
+
+    def of_quote(self, question: str, quote: Quote) -> Words:
+        self.threads.add(threading.get_ident())
+        return Words(quote.start, quote.start + 10, 0.9, -0.1)
+
+
+async def test_all_that_the_cross_encoder_reads_is_read_one_after_the_other_and_holds_up_nobody_else(
+    library: Library, answerer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Noting()
+    monkeypatch.setattr(ShortAnswers, "of", lambda *_: model)
+    asked = answerer(with_claude=False, reranker=model)
+    elsewhere = ThreadPoolExecutor(2)
+    asyncio.get_running_loop().set_default_executor(elsewhere)
+    answers = [asyncio.create_task(asked.answer(question(KEYS))) for _ in range(4)]
+    with ThreadPoolExecutor(1) as watching:
+        assert await asyncio.get_running_loop().run_in_executor(watching, model.quoting.wait, 10)
+    await asyncio.wait_for(asyncio.to_thread(str), 5)
+    model.gate.set()
+    for answer in await asyncio.gather(*answers):
+        assert answer.short_answer is not None
+        assert answer.short_answer.text == "Encryption"
+        assert answer.receipt.stages_ms.keys() >= {"extract", "short"}
+    assert len(model.threads) == 1
+    assert model.threads.isdisjoint(thread.ident for thread in elsewhere._threads)
 
 
 async def test_what_the_documents_do_not_hold_is_not_answered(library: Library, answerer: Make) -> None:

@@ -76,6 +76,13 @@ def test_reading_ends_when_the_first_places_cannot_change_any_more() -> None:
     assert len(alone.read) == 10
 
 
+def test_a_cross_encoder_that_gives_more_than_the_built_in_one_is_read_by_its_own_scale() -> None:
+    hits = [hit(f"{n}", 0.95 - n / 50) for n in range(10)]
+    told = Told({"0": 15.0, "1": 10.0, "4": 15.0})
+    found = rerank(told, "?", hits, 10)
+    assert order(found.hits)[:2] == ["0", "4"]
+
+
 def test_scores_of_words_alone_which_have_no_upper_end_are_brought_to_the_same_scale() -> None:
     told = Told({"a": -9.0, "b": 9.0})
     found = rerank(told, "?", [hit("a", 30.0), hit("b", 27.0)], 10)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.chunking import Chunker
+from rag import short_answer
 from rag.documents import Evidence
 from rag.extractive import Quote
 from rag.inner_view import View
@@ -47,7 +52,9 @@ def quote(sentence: str) -> Quote:
 
 def test_the_words_that_answer_are_found_at_their_place_in_the_document() -> None:
     cited = quote("Backups are kept for ninety days in a vault.")
-    found = ShortAnswers(Pointing("ninety", "days"), WEIGHTS).of_quote("How long are backups kept?", cited)
+    found = ShortAnswers(lambda: Pointing("ninety", "days"), WEIGHTS).of_quote(
+        "How long are backups kept?", cited
+    )
     assert found is not None
     assert cited.evidence.parsed.text[found.start : found.end] == "ninety days"
     assert cited.start <= found.start < found.end <= cited.end
@@ -55,7 +62,7 @@ def test_the_words_that_answer_are_found_at_their_place_in_the_document() -> Non
 
 
 def test_where_nothing_stands_out_no_short_answer_is_given() -> None:
-    unsure = ShortAnswers(Pointing("ninety", "days", strength=0.0), WEIGHTS)
+    unsure = ShortAnswers(lambda: Pointing("ninety", "days", strength=0.0), WEIGHTS)
     cited = quote("Backups are kept for ninety days in a vault that nobody but its two owners may enter.")
     assert unsure.of_quote("How long are backups kept?", cited) is None
 
@@ -74,6 +81,17 @@ def test_words_that_only_repeat_the_question_are_no_answer() -> None:
         "After a break-in, can we just restore everything?",
         "Kann man das Kennwort ändern?",
         "¿Es obligatorio?",
+        "Was the contract signed?",
+        "And was payment received?",
+        "Was it sent?",
+        "Was Lincoln president?",
+        "War das erlaubt?",
+        "Will the server reboot by itself?",
+        "Will Debian be supported?",
+        "May I park there?",
+        "Am I allowed to park there?",
+        "Is this what failed?",
+        "Is it a paid service and how much?",
         "Why is it forbidden?",
         "How do I change the password?",
         "What is the difference between a soft and a hard limit?",
@@ -90,6 +108,20 @@ def test_a_question_that_takes_a_sentence_to_answer_gets_no_short_answer(questio
         "Which flag keeps the user id?",
         "Should it be /media or /mnt?",
         "Wann endet die Frist?",
+        "Was ist die Frist?",
+        "Was kostet es?",
+        "was kostet es",
+        "Was passiert danach?",
+        "Was steht in Anlage 3?",
+        "Was ist SQLite?",
+        "Was mache ich zuerst?",
+        "Nach der Kündigung, was gilt dann?",
+        "Will Smith was born when?",
+        "Will Smith is how old?",
+        "Will Smith was born in the city of his mother and lives there in which house?",
+        "Will Durant had a wife from where exactly?",
+        "May 5 is which holiday?",
+        "Am welchen Tag endet die Frist?",
         "How long are backups kept?",
     ],
 )
@@ -123,6 +155,42 @@ def test_the_span_lies_within_its_sentence(sentence: str, one: int, other: int) 
 def test_another_reranker_has_no_inside_to_look_at() -> None:
     assert ShortAnswers.of(OverlapReranker(), load_settings()) is None
     assert ShortAnswers.of(None, load_settings()) is None
+
+
+def test_the_inside_is_opened_once_and_by_the_first_who_needs_it() -> None:
+    opened = list[int]()
+
+    def opening() -> Pointing:
+        opened.append(threading.get_ident())
+        time.sleep(0.05)
+        return Pointing("ninety", "days")
+
+    short, cited = ShortAnswers(opening, WEIGHTS), quote("Backups are kept for ninety days in a vault.")
+    assert short.of_quote("Are backups kept?", cited) is None
+    assert opened == []
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(short.of_quote, "How long are backups kept?", cited) for _ in range(4)]
+        assert None not in [one.result() for one in asked]
+    assert len(opened) == 1
+    assert opened[0] != threading.get_ident()
+
+
+def test_an_inside_that_cannot_be_opened_is_told_once_and_means_no_short_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(folder: Path) -> View:
+        raise RuntimeError("no such output")
+
+    monkeypatch.setattr(short_answer, "InnerView", broken)
+    settings = load_settings()
+    name = settings.reranker_model
+    short = ShortAnswers.of(OnnxReranker(installed_path(settings, name), name), settings)
+    assert short is not None
+    cited = quote("Backups are kept for ninety days in a vault.")
+    assert caplog.records == []
+    for _ in range(3):
+        assert short.of_quote("How long are backups kept?", cited) is None
+    assert len(caplog.records) == 1
 
 
 def test_the_built_in_model_points_at_the_number() -> None:
