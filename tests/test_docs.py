@@ -20,7 +20,7 @@ from ingest.report import Report
 from rag.api import ask, documents, health, usage
 from rag.api.app import create_app
 from rag.api.problems import Problem
-from rag.documents import Answer, Citation, DocumentRecord, Hit, SearchResult
+from rag.documents import Answer, Citation, DocumentRecord, Hit, Receipt, SearchResult
 from rag.errors import CiteboxError
 from rag.settings import Settings, variable_of
 
@@ -38,6 +38,8 @@ FENCE = re.compile(r"(?:^<!-- (?P<name>\S+) -->\n)?^```(?P<language>\w*)\n(?P<bo
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 
+IN_PART = (Problem, health.Readiness, ask.AskRequest, ask.SearchRequest)
+"""What need not have all of its fields: of some replies, those that are null are left out."""
 SHOWN: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
@@ -299,9 +301,14 @@ def test_the_transcript_of_a_stream_is_one_that_the_service_could_send() -> None
 
 
 def fits(model: type[BaseModel], value: Any) -> None:
-    """The value is one of this model, with no field that the model does not have."""
+    """The value is one of this model, with no field that it does not have, and all that a reply has."""
     model.model_validate(value)
     assert set(value) <= set(model.model_fields), f"{set(value) - set(model.model_fields)} are not fields"
+    if model in IN_PART:
+        return
+    assert set(value) == set(model.model_fields), f"{set(model.model_fields) - set(value)} are missing"
+    if model is Answer:
+        fits(Receipt, value["receipt"])
 
 
 # ---------------------------------------------------------------- links

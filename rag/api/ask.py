@@ -261,6 +261,7 @@ def _encoded(event: AnswerEvent) -> bytes:
 class _Sources(SearchResult):
     route: Any
     stages_ms: dict[str, float] = Field(default_factory=dict, exclude=True)
+    notice: str | None = Field(default=None, exclude=True)  # that of the whole answer comes with `done`
 
 
 class _Progress(BaseModel):
