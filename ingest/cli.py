@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -37,13 +38,15 @@ app = typer.Typer(
     "  ingest remove handbook.pdf",
 )
 
+WIDE = 500
+"""Columns of a table that goes into a pipe."""
 INTERRUPTED = "Interrupted. What was done is whole; the same command finishes the rest."
 BATCH_GOES_ON = f"{INTERRUPTED} A batch that was sent goes on at Claude, and is fetched then."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
 DocumentArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DOCUMENT", help="Its id, its path, its URI, or its file name if only one has it."
+        metavar="DOCUMENT", help="Its id, path, URI, file name (with or without its end) or title."
     ),
 ]
 
@@ -149,6 +152,7 @@ def list_documents(json: JsonOption = False) -> None:
         err.print("No documents yet. Add some: ingest add PATH…")
         return
     table = Table(box=None, pad_edge=False)
+    names = Counter(record.name for record in records)
     for name in ("document", "title", "state"):
         table.add_column(name, overflow="fold")
     for name in ("pages", "chunks"):
@@ -157,8 +161,10 @@ def list_documents(json: JsonOption = False) -> None:
         state = (
             "[green]ready[/]" if record.state == "ready" else f"[red]failed[/]: {plain(record.failure or '')}"
         )
-        table.add_row(plain(record.name), plain(record.title), state, str(record.pages), str(record.chunks))
-    out.print(table)
+        name = record.name if names[record.name] == 1 else record.uri
+        table.add_row(plain(name), plain(record.title), state, str(record.pages), str(record.chunks))
+    # In a pipe a document is a line, however long it is.
+    out.print(table, width=None if out.is_terminal else WIDE)
 
 
 @app.command(epilog="Examples:\n\n  ingest show handbook.pdf\n\n  ingest show handbook.pdf --text | less")
@@ -205,8 +211,8 @@ def show(
                 print_json(details)
                 return
             if record.contexts is not None:
-                by = record.contexts.model
-                details["contexts"] = f"{record.contexts.chunks} of {record.chunks} chunks, by {by}"
+                by = ", ".join(dict.fromkeys(one.model for one in (record.contexts, *record.contexts.older)))
+                details["contexts"] = f"{record.contexts.total} of {record.chunks} chunks, by {by}"
             for key, value in details.items():
                 out.print(f"[bold]{key:20}[/] {plain(str(value))}")
 

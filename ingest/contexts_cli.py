@@ -74,15 +74,16 @@ def cost_line(model: str, how: How, quote: Quote) -> str:
 
 async def contexts_of(settings: Settings, record: DocumentRecord, chunks: Sequence[Chunk]) -> dict[int, str]:
     """The contexts that the chunks of a document went in with, as far as they are still kept."""
-    from ingest.contexts.material import tag_of
+    from ingest.contexts.material import tags_of
     from ingest.contexts.wanted import WantedContexts
     from rag.store.files import FileStore
 
-    tag = tag_of(record)
-    if tag is None or record.version is None:
+    tags = tags_of(record)
+    if not tags or record.version is None:
         return {}
     try:
         parsed = await FileStore(settings).parsed(record.id, record.version)
     except NotFound:  # replaced just now
         return {}
-    return await WantedContexts(settings).of((tag,), parsed, chunks)
+    found = await WantedContexts(settings).of(tags, parsed, chunks)
+    return {position: text for position, (text, _) in found.items()}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from ingest.contexts.kept import ContextStore
+from ingest.contexts.run import alone
 from ingest.run import open_pipeline
 from rag.doctor import Check
 from rag.documents import DocumentRecord
-from rag.errors import CiteboxError
+from rag.errors import CiteboxError, InvalidRequest
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
@@ -43,7 +46,7 @@ async def examine(settings: Settings, *, repair: bool) -> list[Check]:
             )
         else:
             checks.append(Check(name="leftovers", state="OK", detail="none"))
-        checks.extend(_contexts(ContextStore(settings.data_dir), records, repair=repair))
+        checks.extend(await _contexts(settings, store, repair=repair))
         checks.append(_failures(records))
         checks.append(await _store(store))
     return checks
@@ -111,9 +114,28 @@ async def _remove_stray_files(records: Sequence[DocumentRecord], files: FileStor
     return len(stray)
 
 
-def _contexts(store: ContextStore, records: Sequence[DocumentRecord], *, repair: bool) -> list[Check]:
-    """Contexts outlive their document, which may be added again; told of where there are such."""
-    strays = store.strays({record.id for record in records}, remove=repair)
+async def _contexts(settings: Settings, store: Store, *, repair: bool) -> list[Check]:
+    """Contexts outlive their document, which may be added again; told of where there are such.
+
+    A run that has paid for contexts takes their documents in only then. So none is removed while one is at
+    it, and none on the day on which it came.
+    """
+    contexts = ContextStore(settings.data_dir)
+    if not contexts.path.exists():
+        return []
+    try:
+        with alone(settings) if repair else nullcontext():
+            there = {record.id for record in await store.records()}
+            strays = await asyncio.to_thread(contexts.strays, there, remove=repair)
+    except InvalidRequest as error:
+        return [
+            Check(
+                name="contexts",
+                state="WARN",
+                detail=f"none was removed: {error.detail}",
+                remedy="run `ingest doctor --repair` again when it is done",
+            )
+        ]
     if not strays:
         return []
     what = "removed" if repair else "kept for when they are added again; --repair removes them"

@@ -179,8 +179,9 @@ class Pipeline:
             await self._files.save(
                 document_id, version, original=original, suffix=original.suffix, parsed=parsed
             )
-        context = await self._contexts.of(tags, parsed, chunks)
-        contexts = contexts_of(tags[0], len(context)) if tags else None
+        found = await self._contexts.of(tags, parsed, chunks)
+        context = {position: text for position, (text, _) in found.items()}
+        contexts = contexts_of(tags, [tag for _, tag in found.values()])
         record = _record(source, parsed, len(chunks), version, sha256, placement, contexts)
         await self._write(record, chunks, context, on_chunks)
         return record
@@ -379,5 +380,5 @@ def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
         chunks=record.chunks,
         pages=record.pages,
         pages_without_text=record.pages_without_text,
-        chunks_without_context=record.chunks - record.contexts.chunks if record.contexts else 0,
+        chunks_without_context=record.chunks - record.contexts.total if record.contexts else 0,
     )

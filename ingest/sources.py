@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.parsing.formats import SUPPORTED, extension_of
-from rag.errors import EmptySource, SourceError, SourceTooLarge, SourceUnreadable, UnsupportedFormat
+from rag.errors import SourceError, SourceTooLarge, SourceUnreadable, UnsupportedFormat
 
 MEGABYTE = 1_000_000
 _MAX_NAME_BYTES = 200
@@ -236,8 +236,6 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
                 f"is {_megabytes(status.st_size)} MB; the limit is {_megabytes(max_bytes)} MB",
                 remedy="set RAG_MAX_FILE_MB",
             )
-        if status.st_size == 0:
-            raise EmptySource("is empty")
         if not os.access(path, os.R_OK):
             raise SourceUnreadable("cannot be read: permission denied")
     except SourceError as error:

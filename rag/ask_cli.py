@@ -112,10 +112,15 @@ async def filters_of(service: Service, documents: list[str] | None, collections:
     """
     from rag.document_names import find_document
     from rag.documents import Filters
+    from rag.errors import NotFound
 
     records = await service.store.visible_records(service.reader) if documents else []
-    ids = [find_document(records, wanted).id for wanted in documents or ()]
-    return Filters(document_ids=tuple(ids), collections=tuple(collections or ()))
+    found = [find_document(records, wanted) for wanted in documents or ()]
+    for record in found:
+        if record.version is None:
+            raise NotFound(f"{record.name} never went in: {record.failure}")
+    ids = tuple(record.id for record in found)
+    return Filters(document_ids=ids, collections=tuple(collections or ()))
 
 
 def place(title: str, headings: tuple[str, ...], page: int | None) -> str:

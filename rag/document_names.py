@@ -1,4 +1,4 @@
-"""Which document a person means: by its id, its URI, its path, or the name it is listed under."""
+"""Which document a person means: by its id, URI, path, name (with or without its end) or title."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def find_document(records: Sequence[DocumentRecord], wanted: str, uri: str | Non
         [record for record in records if wanted in (record.id, record.uri)],
         [record for record in records if record.uri == uri],
         [record for record in records if record.name == wanted],
+        [record for record in records if wanted in (record.title, record.name.rpartition(".")[0])],
     ):
         if len(matches) == 1:
             return matches[0]

@@ -169,12 +169,25 @@ class IndexedChunk:
     sparse: SparseVector
 
 
-class Contexts(_Wire):
-    """What Claude wrote to place each chunk in its document: chunks are found by it, and never show it."""
+class ContextsBy(_Wire):
+    """Contexts that were written by one model and prompt."""
 
     chunks: int = Field(description="How many chunks have one.")
     model: str
     prompt: str = Field(description="The prompt that they were written by: the beginning of a sha256.")
+
+
+class Contexts(ContextsBy):
+    """What Claude wrote to place each chunk in its document: chunks are found by it, and never show it."""
+
+    older: tuple[ContextsBy, ...] = Field(
+        default=(), description="Further chunks still have theirs from before the model or prompt changed."
+    )
+
+    @property
+    def total(self) -> int:
+        """How many chunks have one, by whatever it was written."""
+        return self.chunks + sum(one.chunks for one in self.older)
 
 
 class DocumentRecord(_Wire):

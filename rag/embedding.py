@@ -93,10 +93,11 @@ def load_embedder(settings: Settings) -> Embedder:
     """
     name = settings.embedding_model
     location = str(installed_path(settings, name)) if is_built_in(name) else name
-    if Path(location).is_dir():
-        # A model on disk must not make the libraries ask a hub about it.
+    local = Path(location).is_dir()
+    if local and not (settings.rerank and _of_a_hub(settings.reranker_model)):
+        # Models on disk must not make the libraries ask a hub about them. It holds for the whole process.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    else:
+    if not local:
         expect_on_hub(name, "sentence-transformers", "RAG_EMBEDDING_MODEL")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
@@ -116,6 +117,10 @@ def load_embedder(settings: Settings) -> Embedder:
             f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
             remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
         ) from error
+
+
+def _of_a_hub(name: str) -> bool:
+    return not is_built_in(name) and not Path(name).is_dir()
 
 
 def _first_line(error: Exception) -> str:

@@ -29,6 +29,7 @@ from rag.terminal import (
 
 if TYPE_CHECKING:
     from rag.evaluation.kept import Run
+    from rag.jsonl import BadLine
     from rag.routing import Mode
 
 NAMES = ("dense", "sparse", "fused", "reranked")
@@ -163,8 +164,7 @@ def run_questions(
         async with open_here(uncached) as service:
             posed, bad = await pose(rows.rows, service.store, service.files, service.reader)
             about = await circumstances(service, questions, chosen, [*rows.bad, *bad])
-            for one in about.bad_lines:
-                err.print(f"[yellow]Line {one.line} is passed over:[/] {plain(one.reason)}")
+            _tell_passed_over(about.bad_lines, len(posed))
             if not posed:
                 raise InvalidRequest("none of the questions can be used", remedy="see the reasons above")
             if asking and claude and not await agreed_to(service, posed, terms):
@@ -296,3 +296,15 @@ def _label(folder: Path, folders: Sequence[Path]) -> str:
     """The folder's name, or its path where several have that name."""
     same = sum(other.resolve().name == folder.resolve().name for other in folders)
     return folder.resolve().name if same == 1 else str(folder)
+
+
+def _tell_passed_over(bad: Sequence[BadLine], used: int) -> None:
+    """The lines that cannot be used, a line a reason, and how many of how many they are."""
+    by_reason: dict[str, list[int]] = {}
+    for one in bad:
+        by_reason.setdefault(one.reason, []).append(one.line)
+    for reason, lines in by_reason.items():
+        which = f"Line {lines[0]} is" if len(lines) == 1 else f"Lines {', '.join(map(str, lines))} are"
+        err.print(f"[yellow]{which} passed over:[/] {plain(reason)}")
+    if bad:
+        err.print(f"[yellow]{len(bad)} of {len(bad) + used} questions are not in the figures.[/]")

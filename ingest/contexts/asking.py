@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.contexts.kept import ContextStore, Kept
 from ingest.contexts.material import MAX_TOKENS, Ask, cleaned
@@ -25,6 +26,7 @@ from rag.errors import (
     ModelUnknown,
     OverBudget,
     SpendCapReached,
+    StoreUnavailable,
 )
 from rag.keys import INGEST
 from rag.purse import Purse
@@ -72,12 +74,17 @@ class Asking:
         self._read: set[str] = set()
         """The documents that Claude has in its cache."""
         self._ended: CiteboxError | None = None
+        self._under_way = 0
+        self._done = 0
+        self._freed = asyncio.Event()
+        """Set, and replaced, whenever a request has ended."""
 
     async def ask(self, asked: Sequence[Ask], most: float | None, progress: Progress) -> None:
         """Ask for all of them within `most` dollars.
 
         Raises:
             KeyRejected, ModelUnknown: no request can succeed.
+            StoreUnavailable: what comes cannot be kept; no further request is made.
         """
         ordered = [ask for group in by_part(asked) for ask in group]
         claude = ClaudeClient(self._settings)
@@ -103,40 +110,35 @@ class Asking:
         day = self._settings.max_usd_per_day
         purse = Purse(INGEST, most=left, day=day, ledger=self._ledger)
 
-        async def one(ask: Ask) -> None:
+        async def one(ask: Ask) -> bool:
             async with self._places:
-                await self._one(claude, ask, purse)
+                read = await self._one(claude, ask, purse)
             tell()
+            return read
 
         async def about(group: Sequence[Ask]) -> None:
-            part = group[0].part
-            if part.digest not in self._read and self._costs.cached(part):
-                await one(group[0])
-                self._read.add(part.digest)
-                group = group[1:]
-            await asyncio.gather(*(one(ask) for ask in group))
+            part, left = group[0].part, list(group)
+            while left and part.digest not in self._read and self._costs.cached(part):
+                if await one(left.pop(0)):
+                    self._read.add(part.digest)
+            await _together([one(ask) for ask in left])
 
         try:
-            await asyncio.gather(*(about(group) for group in by_part(turn)))
+            await _together([about(group) for group in by_part(turn)])
         finally:
             await purse.settle(None)
             self._written.charges.extend(purse.charges)
 
-    async def _one(self, claude: ClaudeClient, ask: Ask, payer: Payer) -> None:
-        """One context on the disk, or the reason why there is none."""
+    async def _one(self, claude: ClaudeClient, ask: Ask, payer: Payer) -> bool:
+        """One context on the disk, or why there is none; tells whether Claude has read the document."""
         if self._ended is not None:
             self._written.failures[ask.key] = reason_of(self._ended)
-            return
-        settings = self._settings
+            return False
         kept: Kept | None = None
+        read = False
         try:
-            reply = await claude.write(
-                settings.fast_model,
-                ask.asked,
-                max_tokens=MAX_TOKENS,
-                deadline=settings.synthesis_deadline,
-                payer=payer,
-            )
+            reply = await self._reply(claude, ask, payer)
+            read = True
             kept = kept_of(ask.key, ask.document_id, reply)
         except (AnswerError, OverBudget) as error:
             self._written.failures[ask.key] = reason_of(error)
@@ -145,12 +147,62 @@ class Asking:
             if isinstance(error, (*MISTAKES, *_ENDS)):
                 self._ended = self._ended or error
         if kept is None:
-            return
-        await asyncio.to_thread(self._store.put, (kept,))
+            return read
+        try:
+            await asyncio.to_thread(self._store.put, (kept,))
+        except StoreUnavailable as error:
+            self._ended = self._ended or error
+            raise
         if kept.failure is None:
             self._written.contexts += 1
         else:
             self._written.failures[ask.key] = kept.failure
+        return read
+
+    async def _reply(self, claude: ClaudeClient, ask: Ask, payer: Payer) -> str:
+        """What Claude writes. Money that others only set aside is waited for: at worst they need it all.
+
+        Raises:
+            AnswerError: there is no reply.
+            OverBudget: there is none, and no request is under way that could leave some of its money.
+        """
+        settings = self._settings
+        while True:
+            done, waits = self._done, False
+            self._under_way += 1
+            try:
+                return await claude.write(
+                    settings.fast_model,
+                    ask.asked,
+                    max_tokens=MAX_TOKENS,
+                    deadline=settings.synthesis_deadline,
+                    payer=payer,
+                )
+            except OverBudget:
+                if self._under_way == 1 and self._done == done:
+                    raise
+                waits = True
+            finally:
+                self._under_way -= 1
+                if not waits:  # else each that waits would wake the others
+                    self._done += 1
+                    self._freed.set()
+                    self._freed = asyncio.Event()
+            if self._done == done:
+                await self._freed.wait()
+            if self._ended is not None:
+                raise self._ended
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, object]]) -> None:
+    """Run all of these. When one fails, or we are cancelled, the others have ended before that is told."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def kept_of(key: str, document_id: str, reply: str) -> Kept:

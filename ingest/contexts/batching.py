@@ -7,6 +7,7 @@ run that was killed pays nothing twice: the next one finds the batch, waits for 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -32,7 +33,7 @@ LARGEST_BYTES = 64_000_000
 """Of one batch: each request carries its document, and all of it is in memory while it is sent."""
 KEPT_DAYS = 29
 """Claude keeps the results of a batch for so long."""
-GOES_ON = "its batch goes on at Claude; the same command fetches it"
+GOES_ON = "run the same command again: it goes on, and fetches the batch that was sent"
 
 
 class Batching:
@@ -88,9 +89,10 @@ class Batching:
 
         Raises:
             KeyRejected, ModelUnknown: no request can succeed.
+            ClaudeUnavailable: what was sent cannot be collected now.
         """
         ordered = self._affordable([ask for group in by_part(asked) for ask in group], most)
-        sizes = [self._claude.size(self._request("0" * 24, ask)) for ask in ordered]
+        sizes = await asyncio.to_thread(self._sizes, ordered)
         going: list[Sent] = []
         groups = split(sizes, largest=LARGEST_BYTES)
         for done, group in enumerate(groups):
@@ -113,6 +115,18 @@ class Batching:
             planned += usd
             chosen.append(ask)
         return chosen
+
+    def _sizes(self, asked: Sequence[Ask]) -> list[int]:
+        """Bytes of each request on its way. The document, which is nearly all of it, is measured once."""
+        around: dict[str, int] = {}
+        sizes: list[int] = []
+        for ask in asked:
+            own = len(json.dumps(ask.question, ensure_ascii=False).encode())
+            digest = ask.part.digest
+            if digest not in around:
+                around[digest] = self._claude.size(self._request("0" * 24, ask)) - own
+            sizes.append(around[digest] + own)
+        return sizes
 
     # ------------------------------------------------------------ sending
 
@@ -179,23 +193,28 @@ class Batching:
     # ------------------------------------------------------------ collecting
 
     async def _collect(self, going: Sequence[Sent]) -> None:
-        """Wait for batches and keep what they bring; those that Claude cannot be asked about go on."""
+        """Wait for batches and keep what they bring.
+
+        Raises:
+            ClaudeUnavailable: it was out of reach for too long. The batches go on, and nothing is forgotten.
+        """
         left, misses = list(going), 0
         while left:
             self._progress("Waiting for Claude", len(going) - len(left), len(going))
+            missed: ClaudeUnavailable | None = None
+            heard = False
             for sent in list(left):
                 try:
                     batch = await self._claude.retrieve(str(sent.batch.id))
                     if batch.ended:
                         await self._take(sent, results=batch.results)
                         left.remove(sent)
-                    misses = 0
-                except ClaudeUnavailable:
-                    misses += 1
-            if misses > PATIENCE:
-                for sent in left:
-                    self._fail(sent, f"Claude cannot be reached; {GOES_ON}")
-                return
+                    heard = True
+                except ClaudeUnavailable as error:
+                    missed = error
+            misses = 0 if heard else misses + 1
+            if missed is not None and misses > PATIENCE:
+                raise ClaudeUnavailable(missed.detail, remedy=GOES_ON) from missed
             if left:
                 await self._pace.wait(self._pace.poll)
 

@@ -1,6 +1,7 @@
 """The contexts that were paid for, and the batches under way: one SQLite file in the data folder.
 
-A context is on the disk as soon as it has come, so that whatever ends a run, none is paid for twice.
+A context is on the disk as soon as it has come, so that whatever ends a run, none is paid for twice. Copies
+of a document share theirs, so each context is kept with all the documents that use it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,25 @@ T = TypeVar("T")
 FILE = "contexts.sqlite"
 AT_ONCE = 500
 """Keys of one query."""
+FRESH_SECONDS = 86_400.0
+"""A context stays for so long though no document uses it: the one that it was paid for may be on its way."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS contexts (
     key TEXT PRIMARY KEY, document TEXT NOT NULL, context TEXT NOT NULL, failure TEXT, at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS uses (
+    key TEXT NOT NULL, document TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (key, document)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     key TEXT PRIMARY KEY, part TEXT NOT NULL, model TEXT NOT NULL, wanted TEXT NOT NULL
 );
+"""
+_STRAYS = """
+CREATE TEMP TABLE strays AS SELECT key FROM contexts
+WHERE at < :before AND document NOT IN there AND NOT EXISTS (
+    SELECT 1 FROM uses WHERE uses.key = contexts.key AND (uses.at >= :before OR uses.document IN there)
+)
 """
 
 
@@ -57,8 +69,9 @@ class Sent:
 class ContextStore:
     """The file, made when it is first written to. Safe to use from several threads and processes."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = data_dir / FILE
+        self._clock = clock
 
     def get(self, keys: Collection[str]) -> dict[str, Kept]:
         """What is kept of these."""
@@ -79,7 +92,17 @@ class ContextStore:
         return self._with(read)
 
     def put(self, kept: Iterable[Kept]) -> None:
-        self._with(lambda db: _put(db, kept))
+        self._with(lambda db: self._put(db, kept))
+
+    def use(self, document_id: str, keys: Collection[str]) -> None:
+        """Note that a document uses what is kept of these, whoever it was written for."""
+        if not keys or not self.path.exists():
+            return
+        now = self._clock()
+        rows = [(document_id, now, key) for key in keys]
+        # Of what is not kept there is nothing to be used.
+        query = "INSERT OR REPLACE INTO uses SELECT key, ?, ? FROM contexts WHERE key = ?"
+        self._with(lambda db: db.executemany(query, rows))
 
     def sent(self) -> list[Sent]:
         """The batches whose results are not here yet.
@@ -111,27 +134,35 @@ class ContextStore:
         """Keep what a batch has brought, and forget the batch, in one step."""
 
         def write(db: sqlite3.Connection) -> None:
-            _put(db, kept)
+            self._put(db, kept)
             db.execute("DELETE FROM batches WHERE key = ?", (batch.key,))
 
         self._with(write)
 
     def strays(self, documents: Collection[str], *, remove: bool = False) -> int:
-        """How many contexts are of documents other than these; with `remove`, they are deleted."""
+        """How many contexts none of these documents uses, but for fresh ones; `remove` deletes them."""
         if not self.path.exists():
             return 0
 
         def work(db: sqlite3.Connection) -> int:
-            there = {document for (document,) in db.execute("SELECT DISTINCT document FROM contexts")}
-            gone = [(document,) for document in there - set(documents)]
+            db.execute("CREATE TEMP TABLE there (document TEXT PRIMARY KEY)")
+            db.executemany("INSERT INTO there VALUES (?)", [(one,) for one in set(documents)])
+            bound = {"before": self._clock() - FRESH_SECONDS}
+            db.execute(_STRAYS, bound)
+            (number,) = db.execute("SELECT COUNT(*) FROM strays").fetchone()
             if remove:
-                return max(db.executemany("DELETE FROM contexts WHERE document = ?", gone).rowcount, 0)
-            counts = (
-                db.execute("SELECT COUNT(*) FROM contexts WHERE document = ?", one).fetchone() for one in gone
-            )
-            return sum(count for (count,) in counts)
+                db.execute("DELETE FROM contexts WHERE key IN strays")
+                db.execute("DELETE FROM uses WHERE at < :before AND document NOT IN there", bound)
+            return int(number)
 
         return self._with(work)
+
+    def _put(self, db: sqlite3.Connection, kept: Iterable[Kept]) -> None:
+        now = self._clock()
+        for one in kept:
+            row = (one.key, one.document_id, one.context, one.failure, now)
+            db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?, ?, ?)", row)
+            db.execute("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", (one.key, one.document_id, now))
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction on the file, which only its owner may read."""
@@ -147,12 +178,6 @@ class ContextStore:
             raise StoreUnavailable(
                 f"the contexts that were written cannot be kept: {error}", remedy=f"check {self.path}"
             ) from error
-
-
-def _put(db: sqlite3.Connection, kept: Iterable[Kept]) -> None:
-    now = time.time()
-    rows = [(one.key, one.document_id, one.context, one.failure, now) for one in kept]
-    db.executemany("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _packed(wanted: Sequence[tuple[str, str]]) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +19,7 @@ from itertools import pairwise
 from rag.claude import Prompt, estimated_tokens, prompt
 from rag.claude.events import SearchResult
 from rag.claude.tokens import framed_tokens
-from rag.documents import Chunk, Contexts, DocumentRecord, ParsedDocument
+from rag.documents import Chunk, Contexts, ContextsBy, DocumentRecord, ParsedDocument
 from rag.settings import Settings
 
 NAME = "context"
@@ -99,8 +100,25 @@ def tag_of(record: DocumentRecord | None) -> Tag | None:
     return None if contexts is None else Tag(contexts.model, contexts.prompt)
 
 
-def contexts_of(tag: Tag, chunks: int) -> Contexts:
-    return Contexts(chunks=chunks, model=tag.model, prompt=tag.prompt)
+def tags_of(record: DocumentRecord | None) -> tuple[Tag, ...]:
+    """What wrote the contexts of a document, and what wrote those that it still has from before."""
+    contexts = record.contexts if record is not None else None
+    return () if contexts is None else tuple(Tag(by.model, by.prompt) for by in (contexts, *contexts.older))
+
+
+def contexts_of(tags: Sequence[Tag], wrote: Iterable[Tag]) -> Contexts | None:
+    """What a record tells of contexts, given what wrote that of each chunk; None for a plain document.
+
+    Only those by the first tag count as up to date: for the others a run that wants contexts asks.
+    """
+    if not tags:
+        return None
+    counts = Counter(wrote)
+    first, *others = tags
+    older = [
+        ContextsBy(chunks=counts[tag], model=tag.model, prompt=tag.prompt) for tag in others if counts[tag]
+    ]
+    return Contexts(chunks=counts[first], model=first.model, prompt=first.prompt, older=tuple(older))
 
 
 def asks(parsed: ParsedDocument, chunks: Sequence[Chunk], tag: Tag) -> list[Ask]:

@@ -71,6 +71,7 @@ async def plan(
         asked = await asyncio.to_thread(asks, *read, wanted.tag)
         made.documents.append(Planned(source.path, document_id, tuple(ask.key for ask in asked)))
         kept = await asyncio.to_thread(wanted.store.get, {ask.key for ask in asked})
+        await asyncio.to_thread(wanted.store.use, document_id, kept.keys())
         made.kept |= kept
         made.missing |= {ask.key: ask for ask in asked if ask.key not in kept}
     return made

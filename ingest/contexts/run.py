@@ -70,7 +70,7 @@ class Contextualizer:
 
         Raises:
             KeyRejected, ModelUnknown: no request can succeed; what had come before is kept.
-            ClaudeUnavailable, NotFound: a batch of an earlier run cannot be collected now.
+            ClaudeUnavailable, NotFound: a batch cannot be collected now; the next run goes on with it.
             OverBudget: there is a limit, and the price of the model is not known.
         """
         settings, terms = self._settings, self._terms
@@ -134,6 +134,7 @@ class Contextualizer:
         for document in made.documents:
             have = [key for key in document.keys if key in there and there[key].context]
             wanted.ready[document.document_id] = len(have)
+            await asyncio.to_thread(wanted.store.use, document.document_id, set(document.keys))
             report.kept += sum(key not in made.missing for key in have)
             report.written += sum(key in made.missing for key in have)
             report.missing += missing_of(shown(document.path), document, reasons)
@@ -142,7 +143,7 @@ class Contextualizer:
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """Keep a second run from asking for the same contexts.
+    """Keep a second run from asking for the same contexts, and from sweeping what a run is about to use.
 
     Raises:
         InvalidRequest: another one is at it.
@@ -153,7 +154,7 @@ def alone(settings: Settings) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise InvalidRequest(
-            "another `ingest add --contextualize` is at work on this data folder",
+            "another `ingest add --contextualize` or `doctor --repair` is at work on this data folder",
             remedy="wait for it, or end it",
         ) from None
     except OSError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ingest.contexts.kept import ContextStore
-from ingest.contexts.material import Tag, asks, tag_now, tag_of
+from ingest.contexts.material import Tag, asks, tag_now, tags_of
 from rag.documents import Chunk, DocumentRecord, ParsedDocument
 from rag.settings import Settings
 
@@ -18,7 +18,8 @@ Choice = Literal["batch", "now", "off"]
 class WantedContexts:
     """What was chosen for a run; without a choice, a document that has contexts keeps those that still fit.
 
-    `ready` tells how many contexts there are of a document that was looked through in this run.
+    `ready` tells how many contexts there are of a document that was looked through in this run, all of them
+    by what would write them now.
     """
 
     def __init__(self, settings: Settings, choice: Choice | None = None) -> None:
@@ -29,12 +30,12 @@ class WantedContexts:
 
     def tags(self, document_id: str, old: DocumentRecord | None) -> tuple[Tag, ...]:
         """By what the contexts of a document may have been written, the best first; none for a plain one."""
-        before = tag_of(old)
+        before = tags_of(old)
         if self.choice == "off":
             return ()
         if self.choice is not None and self.ready.get(document_id, 0):
-            return tuple(dict.fromkeys(tag for tag in (self.tag, before) if tag is not None))
-        return () if before is None else (before,)
+            return tuple(dict.fromkeys((self.tag, *before)))
+        return before
 
     def complete(self, old: DocumentRecord) -> bool:
         """Whether a document has all the contexts that there are for it."""
@@ -43,13 +44,13 @@ class WantedContexts:
 
     async def of(
         self, tags: Sequence[Tag], parsed: ParsedDocument, chunks: Sequence[Chunk]
-    ) -> dict[int, str]:
-        """The contexts of chunks, by their position in the document."""
-        found: dict[int, str] = {}
+    ) -> dict[int, tuple[str, Tag]]:
+        """The best context of each chunk that has one and what wrote it, by its position in the document."""
+        found: dict[int, tuple[str, Tag]] = {}
         for tag in reversed(tags):
             made = await asyncio.to_thread(asks, parsed, chunks, tag)
             kept = await asyncio.to_thread(self.store.get, {ask.key for ask in made})
             for chunk, ask in zip(chunks, made, strict=True):
                 if ask.key in kept and kept[ask.key].context:
-                    found[chunk.position] = kept[ask.key].context
+                    found[chunk.position] = kept[ask.key].context, tag
         return found

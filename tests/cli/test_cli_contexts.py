@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.claude_server import ClaudeServer, Slow
-from tests.ingest.contextual import Contextual, bodies, passage_of
+from tests.ingest.contextual import Contextual, away, bodies, passage_of
 
 from .commands import SECONDS, Commands, Ran
 
@@ -55,6 +55,12 @@ def first(ran: Ran) -> dict[str, Any]:
 def spent(data_dir: Path) -> dict[str, float]:
     with sqlite3.connect(data_dir / "usage.sqlite") as db:
         return dict(db.execute("SELECT key, SUM(usd) FROM usage GROUP BY key").fetchall())
+
+
+def contexts_check(ran: Ran) -> dict[str, Any]:
+    """What `ingest doctor --json` tells of contexts; empty when there is nothing to tell."""
+    found: dict[str, Any] = next((check for check in ran.json if check["name"] == "contexts"), {})
+    return found
 
 
 @pytest.mark.slow
@@ -114,8 +120,11 @@ def test_what_a_killed_run_has_paid_for_is_not_paid_again(
         assert time.monotonic() < deadline
         assert going.poll() is None
         time.sleep(0.05)
+    # What it has paid for is not swept up, though the documents are not in: neither now nor once it is dead.
+    assert "at work" in contexts_check(elsewhere.ingest("doctor", "--repair", "--json"))["detail"]
     os.killpg(going.pid, signal.SIGKILL)
     going.communicate()
+    assert contexts_check(elsewhere.ingest("doctor", "--repair", "--json")) == {}
     before = [passage_of(body) for body in bodies(claude.requests)[:2]]
 
     claude.requests.clear()
@@ -151,6 +160,42 @@ def test_a_batch_survives_its_run_and_is_sent_once(
     assert told["requests"] == len(batch.requests)
     assert spent(elsewhere.data_dir) == pytest.approx({"ingest": told["usd"]})
     assert HOURS in first(elsewhere.rag("search", QUERY, "--json", RAG_RERANK="false"))["text"]
+
+
+@pytest.mark.slow
+def test_a_batch_is_not_sent_again_because_claude_was_away(
+    elsewhere: Commands, claude: ClaudeServer, env: dict[str, str], folder: Path
+) -> None:
+    command = ("add", str(folder), "--contextualize", "batch", "--poll", "1", "--yes", "--json")
+    with away(claude.batches):
+        ran = elsewhere.ingest(*command, **env)
+    assert (ran.code, ran.json["documents"]) == (1, 0)
+    assert "run the same command again" in " ".join(ran.err.split())
+    again = elsewhere.ingest(*command, **env)
+    assert (again.code, again.json["contexts"]["missing"]) == (0, [])
+    assert len(claude.batches.kept) == 1
+    assert spent(elsewhere.data_dir) == pytest.approx({"ingest": again.json["contexts"]["usd"]})
+
+
+@pytest.mark.slow
+def test_a_copy_keeps_the_contexts_that_it_shares_with_a_removed_document(
+    elsewhere: Commands, env: dict[str, str], folder: Path
+) -> None:
+    (folder / "copy.md").write_text((folder / "zoo.md").read_text())
+    assert elsewhere.ingest("add", str(folder), "--contextualize", "now", "--yes", **env).code == 0
+    shared = elsewhere.ingest("show", "copy.md", "--chunks", "--json").json["chunks"]
+    with sqlite3.connect(elsewhere.data_dir / "contexts.sqlite") as db:  # two days later
+        for table in ("contexts", "uses"):
+            db.execute(f"UPDATE {table} SET at = at - 172800")
+        (before,) = db.execute("SELECT COUNT(*) FROM contexts").fetchone()
+    for name, left in (("zoo.md", before), ("birds.md", before - 1), ("copy.md", 0)):
+        if name == "copy.md":
+            assert elsewhere.ingest("show", name, "--chunks", "--json").json["chunks"] == shared
+            assert all(chunk["context"] for chunk in shared)
+        assert elsewhere.ingest("remove", name).code == 0
+        elsewhere.ingest("doctor", "--repair", "--json")
+        with sqlite3.connect(elsewhere.data_dir / "contexts.sqlite") as db:
+            assert db.execute("SELECT COUNT(*) FROM contexts").fetchone() == (left,)
 
 
 def test_what_cannot_begin_says_why_before_anything_is_done(

@@ -3,128 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from ingest.chunking import Chunker
-from ingest.contexts.kept import ContextStore, Kept
+from ingest.contexts.kept import ContextStore
 from ingest.contexts.material import LONGEST, PART_TOKENS, asks, cleaned, tag_now
-from ingest.contexts.planning import Quote
 from ingest.contexts.report import ContextReport
-from ingest.contexts.run import Contextualizer, Terms
-from ingest.contexts.wanted import Choice, WantedContexts
-from ingest.pipeline import Pipeline, Placement
+from ingest.contexts_cli import contexts_of
+from ingest.pipeline import Placement
 from ingest.searchable import embedded_texts
-from ingest.sources import Source, discover
-from ingest.workers import ParserProcess
-from rag.documents import Chunk, DocumentRecord, Filters, ParsedDocument, Reader, document_id_of
-from rag.errors import InvalidRequest, KeyRejected, OverBudget
+from rag.errors import KeyRejected, OverBudget, StoreUnavailable
 from rag.settings import Settings
-from rag.sparse import encode_query
-from rag.store import Store, open_store
-from tests.claude_server import ClaudeServer, ErrorStatus, Refusal, spend_cap
-from tests.fakes import DIMENSION, WordEmbedder, parsed
-from tests.ingest.contextual import Contextual, bodies, passage_of
-
-HOURS = "It opens at nine and closes at noon."
-BIRDS = "Penguins are birds of the south."
-CONTEXT = "Opening times of the aquarium."
-PARAGRAPHS = [
-    f"Rule {n}. " + f"The keeper of house {n} counts the animals every morning. " * 12 for n in range(6)
-]
-HAIKU = "claude-haiku-5-5"
-
-
-def chunked(document: ParsedDocument, tokens: int) -> list[Chunk]:
-    return Chunker(WordEmbedder().count_tokens, tokens).chunk(document, document_id_of("file:///a.md"), "v")
-
-
-@pytest.fixture
-def claude() -> Iterator[ClaudeServer]:
-    with ClaudeServer(default=Contextual({HOURS: CONTEXT})) as server:
-        yield server
-
-
-@dataclass
-class Bench:
-    settings: Settings
-    store: Store
-    parser: ParserProcess
-    folder: Path
-    claude: ClaudeServer
-    quotes: list[Quote]
-
-    def write(self, name: str, *paragraphs: str) -> None:
-        (self.folder / name).write_text("# Rules\n\n" + "\n\n".join(paragraphs) + "\n", encoding="utf-8")
-
-    async def add(
-        self,
-        choice: Choice | None = "now",
-        *,
-        max_usd: float | None = None,
-        agreed: bool = True,
-        placement: Placement | None = None,
-        settings: Settings | None = None,
-    ) -> tuple[dict[str, str], ContextReport]:
-        """`ingest add` of the folder: what became of each file, and what is told of contexts."""
-        settings, placement = settings or self.settings, placement or Placement()
-        report = ContextReport(str(choice), settings.fast_model)
-        wanted = WantedContexts(settings, choice)
-        pipeline = Pipeline(settings, self.store, WordEmbedder, self.parser, wanted)  # type: ignore[arg-type]
-        sources = [one for one in discover([str(self.folder)], max_bytes=10**7) if isinstance(one, Source)]
-        if choice in ("now", "batch"):
-            terms = Terms(choice, max_usd, 0.01, self._agree(agreed), lambda: nullcontext(lambda *_: None))
-            writer = Contextualizer(settings, terms)
-            if not await writer.write(pipeline, self.store, sources, placement, wanted, report):
-                return {}, report
-        outcomes = [await pipeline.ingest(source, placement) for source in sources]
-        return {Path(one.path).name: one.status for one in outcomes}, report
-
-    def _agree(self, agreed: bool) -> Callable[[Quote], bool]:
-        def agree(quote: Quote) -> bool:
-            self.quotes.append(quote)
-            return agreed
-
-        return agree
-
-    async def record(self, name: str = "hours.md") -> DocumentRecord:
-        (source,) = discover([str(self.folder / name)], max_bytes=10**7)
-        assert isinstance(source, Source)
-        record = await self.store.record(document_id_of(source.uri))
-        assert record is not None
-        return record
-
-    async def found(self, words: str) -> list[str]:
-        hits = await self.store.search(
-            reader=Reader(),
-            filters=Filters(),
-            dense=None,
-            sparse=encode_query(words),
-            limit=10,
-            candidates=10,
-        )
-        return [hit.text for hit in hits]
-
-    def spent(self) -> float:
-        with sqlite3.connect(self.settings.data_dir / "usage.sqlite") as db:
-            (usd,) = db.execute("SELECT TOTAL(usd) FROM usage WHERE key = 'ingest'").fetchone()
-            (held,) = db.execute("SELECT COUNT(*) FROM holds").fetchone()
-        assert held == 0
-        return float(usd)
-
-
-@pytest.fixture
-async def bench(settings: Settings, tmp_path: Path, claude: ClaudeServer) -> AsyncIterator[Bench]:
-    settings = settings.model_copy(update={"anthropic_base_url": claude.url, "chunk_tokens": 100})
-    (tmp_path / "docs").mkdir()
-    async with open_store(settings, dimension=DIMENSION, model=WordEmbedder.name) as store:
-        with ParserProcess(30) as parser:
-            yield Bench(settings, store, parser, tmp_path / "docs", claude, [])
-
+from tests.claude_server import ClaudeServer, ErrorStatus, Refusal, Slow, spend_cap
+from tests.fakes import WordEmbedder, parsed
+from tests.ingest.contextual import (
+    BIRDS,
+    CONTEXT,
+    HAIKU,
+    HOURS,
+    PARAGRAPHS,
+    SONNET,
+    Bench,
+    bodies,
+    chunked,
+    passage_of,
+)
 
 # ---------------------------------------------------------------- found by, and not shown
 
@@ -329,6 +233,59 @@ async def test_a_document_that_was_half_done_is_completed_in_its_version(bench: 
     assert await bench.store.stored_versions() == {whole.id: {whole.version: whole.chunks}}
 
 
+async def test_the_document_counts_as_read_only_once_claude_has_read_it(bench: Bench) -> None:
+    bench.write("hours.md", HOURS, *PARAGRAPHS)
+    bench.claude.enqueue(ErrorStatus(400), spend_cap())
+    await bench.add()
+    assert len(bench.claude.requests) == 2
+
+
+async def test_after_a_change_of_model_a_halted_run_is_completed(bench: Bench) -> None:
+    bench.write("hours.md", HOURS, *PARAGRAPHS)
+    await bench.add()
+    old = await bench.record()
+    changed = bench.settings.model_copy(update={"fast_model": SONNET, "map_parallel": 1})
+    bench.claude.enqueue("The first of the other model.", spend_cap())
+    bench.claude.requests.clear()
+    await bench.add(settings=changed)
+    half = await bench.record()
+    assert half.contexts is not None
+    assert (half.contexts.chunks, half.contexts.model) == (1, SONNET)
+    assert [(by.chunks, by.model) for by in half.contexts.older] == [(old.chunks - 1, HAIKU)]
+    # Adding it elsewhere without the flag loses neither these nor those.
+    (outcome, _) = await bench.add(None, settings=changed, placement=Placement("zoo"))
+    moved = await bench.record()
+    assert (outcome, moved.contexts) == ({"hours.md": "changed"}, half.contexts)
+    chunks = await bench.store.document_chunks(moved.id, str(moved.version))
+    assert len(await contexts_of(changed, moved, chunks)) == old.chunks
+
+    outcome, report = await bench.add(settings=changed)
+    whole = await bench.record()
+    assert whole.contexts is not None
+    assert (outcome, report.written) == ({"hours.md": "changed"}, old.chunks - 1)
+    assert (whole.contexts.chunks, whole.contexts.older) == (whole.chunks, ())
+    assert len(bodies(bench.claude.requests)) == 1 + old.chunks
+
+
+async def test_what_cannot_be_kept_ends_the_other_requests_and_is_booked(bench: Bench) -> None:
+    bench.write("hours.md", HOURS, *PARAGRAPHS)
+    store = ContextStore(bench.settings.data_dir)
+    store.put([])
+    full = (
+        "CREATE TRIGGER full BEFORE INSERT ON contexts WHEN (SELECT COUNT(*) FROM contexts) > 0 "
+        "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    with sqlite3.connect(store.path) as db:
+        db.execute(full)
+    long = Slow("A reply that takes so very long to come.", delay_per_chunk=2)
+    bench.claude.enqueue("First.", Slow("Second.", before_first=0.5), long, long)
+    with pytest.raises(StoreUnavailable, match="disk full"):
+        await bench.add(settings=bench.settings.model_copy(update={"map_parallel": 3}))
+    assert len(bench.claude.requests) == 4
+    with sqlite3.connect(bench.settings.data_dir / "usage.sqlite") as db:
+        assert db.execute("SELECT SUM(requests) FROM usage").fetchone() == (4,)
+
+
 async def test_a_wrong_key_ends_it_before_anything_goes_in(bench: Bench) -> None:
     bench.write("hours.md", HOURS)
     bench.claude.enqueue(ErrorStatus(401))
@@ -343,10 +300,12 @@ async def test_a_wrong_key_ends_it_before_anything_goes_in(bench: Bench) -> None
 async def test_the_budget_ends_it_before_it_is_passed(bench: Bench) -> None:
     bench.write("hours.md", HOURS, *PARAGRAPHS)
     await bench.add(agreed=False)
-    limit = (bench.quotes[0].most_usd or 0) / 3
+    most = bench.quotes[0].most_usd or 0.0
+    limit, worst = most * 0.24, most / bench.quotes[0].chunks * 1.05
     outcomes, report = await bench.add(max_usd=limit)
     assert outcomes == {"hours.md": "new"}
-    assert 0 < report.usd <= limit
+    # No sooner than that one more might pass it, whatever the others had set aside while they were asked.
+    assert limit - worst < report.usd <= limit
     assert report.missing
     assert all("the budget is spent" in one.reason for one in report.missing)
 
@@ -373,67 +332,3 @@ async def test_the_day_ends_it_too_and_an_unknown_price_keeps_no_budget(bench: B
     with pytest.raises(OverBudget, match="not known"):
         await bench.add(max_usd=1.0, settings=unknown)
     assert bodies(bench.claude.requests) == []
-
-
-# ---------------------------------------------------------------- batches
-
-
-async def test_a_batch_costs_half_and_is_kept_for_an_hour(bench: Bench) -> None:
-    bench.write("hours.md", HOURS, *PARAGRAPHS)
-    outcomes, report = await bench.add("batch")
-    assert outcomes == {"hours.md": "new"}
-    (batch,) = bench.claude.batches.kept
-    assert report.written == len(batch.requests) == (await bench.record()).chunks
-    document = batch.requests[0]["params"]["messages"][0]["content"][0]
-    assert document["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
-    assert bench.spent() == pytest.approx(report.usd)
-    assert report.usd < (bench.quotes[0].usd or 0)
-    assert len(await bench.found("aquarium")) == 1
-
-
-async def test_a_batch_whose_creation_was_answered_by_an_error_is_found_again(bench: Bench) -> None:
-    bench.write("hours.md", HOURS)
-    bench.claude.batches.lost = 1
-    outcomes, report = await bench.add("batch")
-    assert (outcomes, report.failed) == ({"hours.md": "new"}, 1)
-    assert "goes on with it" in report.missing[0].reason
-    bench.claude.batches.end(bench.claude.batches.kept[0])
-    outcomes, report = await bench.add("batch")
-    assert (outcomes, report.kept, report.failed) == ({"hours.md": "changed"}, 1, 0)
-    assert len(bench.claude.batches.kept) == 1
-    assert bench.spent() == pytest.approx(report.usd)
-
-
-async def test_what_a_batch_was_to_bring_is_taken_back_where_it_is_wanted_now(bench: Bench) -> None:
-    bench.write("hours.md", HOURS)
-    bench.claude.batches.lost, bench.claude.batches.looks = 1, None
-    await bench.add("batch")
-    store = ContextStore(bench.settings.data_dir)
-    (sent,) = store.sent()
-    sent.batch.id = bench.claude.batches.kept[0].id
-    store.send(sent)
-    await bench.add("now", agreed=False)
-    assert bench.claude.batches.kept[0].canceled is None
-    outcomes, report = await bench.add("now")
-    assert (outcomes, report.written) == ({"hours.md": "changed"}, 1)
-    assert bench.claude.batches.kept[0].canceled is not None
-    assert store.sent() == []
-
-
-async def test_two_runs_do_not_ask_for_the_same(bench: Bench) -> None:
-    from ingest.contexts.run import alone
-
-    bench.write("hours.md", HOURS)
-    with alone(bench.settings), pytest.raises(InvalidRequest, match="at work"):
-        await bench.add()
-    assert bench.claude.requests == []
-
-
-def test_contexts_of_removed_documents_can_be_swept(tmp_path: Path) -> None:
-    store = ContextStore(tmp_path)
-    assert (store.get(["a"]), store.strays([]), store.path.exists()) == ({}, 0, False)
-    store.put([Kept("a", "one", "A."), Kept("b", "two", "B."), Kept("c", "two", failure="no")])
-    assert store.path.stat().st_mode & 0o077 == 0
-    assert store.strays(["one"]) == 2
-    assert store.strays(["one"], remove=True) == 2
-    assert set(store.get(["a", "b", "c"])) == {"a"}

@@ -88,6 +88,13 @@ async def test_a_file_that_breaks_keeps_its_old_version_and_says_why(bench: Benc
     assert (await bench.record()).failure is None
 
 
+async def test_an_empty_file_fails_and_is_listed_with_the_reason(bench: Bench) -> None:
+    outcome = await bench.add("")
+    assert (outcome.status, outcome.reason) == ("failed", "is empty")
+    record = await bench.record()
+    assert (record.state, record.failure) == ("failed", "is empty")
+
+
 async def test_adding_again_does_not_widen_who_may_read(bench: Bench) -> None:
     hr = Reader(frozenset({"hr"}))
     await bench.add(FIRST, Placement("people", ("hr",)))

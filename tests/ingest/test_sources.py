@@ -149,10 +149,6 @@ def test_a_file_without_permission_fails(tmp_path: Path) -> None:
         hash_file(file)
 
 
-def test_an_empty_file_fails_as_empty(tmp_path: Path) -> None:
-    assert only_failure(write(tmp_path / "a.txt", "")).code == "empty_source"
-
-
 def test_the_uri_reads_as_the_path_and_escapes_only_what_cannot_be_shown(tmp_path: Path) -> None:
     assert uri_of(tmp_path / "50% Größe #1?.txt") == f"file://{tmp_path.resolve()}/50% Größe #1?.txt"
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\n\xff.txt"))
