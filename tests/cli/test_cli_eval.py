@@ -18,7 +18,12 @@ NO_ONE = {"id": "no", "question": "Who painted the ceiling of the opera?", "answ
 
 def questions(folder: Path, *more: object) -> str:
     proof = {"document": "handbook.md", "quote": ANSWER}
-    first = {"id": "close", "question": QUESTION, "answer": [ANSWER, "nine in the evening"], "relevant": [proof]}
+    first = {
+        "id": "close",
+        "question": QUESTION,
+        "answer": [ANSWER, "nine in the evening"],
+        "relevant": [proof],
+    }
     path = folder / "questions.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in (first, LOANS, NO_ONE, *more)))
     return str(path)
