@@ -31,7 +31,7 @@ from .whole import assert_whole
 
 pytestmark = pytest.mark.slow
 
-VOLUMES = 8
+VOLUMES = 14
 ORPHANS_SECONDS = 20
 """What a killed command has started ends with it, but not in the same instant."""
 ONE_BY_ONE = {"RAG_EMBEDDING_BATCH": "1"}
@@ -115,7 +115,7 @@ async def test_an_ingest_that_is_interrupted_and_then_killed_comes_to_its_end(
     assert "Interrupted" in interrupted.err
     done = await checked(settings)
     assert 1 <= done < VOLUMES
-    assert interrupted.json["new"] in (done - 1, done)  # one may be in and not yet counted
+    assert done - interrupted.json["new"] in (0, 1, 2)  # those in hand may be in and not yet counted
 
     async with open_index(settings) as store:
         running = commands.start(*add, **ONE_BY_ONE)
