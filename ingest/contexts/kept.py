@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FILE = "contexts.sqlite"
+BUSY_SECONDS = 10.0
+TRIES = 5
 AT_ONCE = 500
 """Keys of one query."""
 FRESH_SECONDS = 86_400.0
@@ -72,6 +75,8 @@ class ContextStore:
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = data_dir / FILE
         self._clock = clock
+        self._making = threading.Lock()
+        self._made = False
 
     def get(self, keys: Collection[str]) -> dict[str, Kept]:
         """What is kept of these."""
@@ -167,17 +172,32 @@ class ContextStore:
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction on the file, which only its owner may read."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            with closing(sqlite3.connect(self.path, timeout=10)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(_SCHEMA)
-                with db:
-                    return work(db)
+            self._make()
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as db, db:
+                return work(db)
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(
                 f"the contexts that were written cannot be kept: {error}", remedy=f"check {self.path}"
             ) from error
+
+    def _make(self) -> None:
+        """Make the file, one thread at a time: changing the journal of a new file waits for nobody."""
+        with self._making:
+            if self._made and self.path.exists():
+                return
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            for left in reversed(range(TRIES)):  # another process may be making it
+                try:
+                    with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as db:
+                        db.execute("PRAGMA journal_mode = WAL")
+                        db.executescript(_SCHEMA)
+                    break
+                except sqlite3.OperationalError:
+                    if not left:
+                        raise
+                    time.sleep(0.1)
+            self._made = True
 
 
 def _packed(wanted: Sequence[tuple[str, str]]) -> str:

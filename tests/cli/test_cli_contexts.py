@@ -83,7 +83,7 @@ def test_contexts_change_what_is_found_and_nothing_that_is_shown(
 
     added = elsewhere.ingest("add", str(folder), "--contextualize", "now", "--yes", "--json", **env)
     told = added.json["contexts"]
-    assert (added.code, added.json["changed"]) == (0, 2)
+    assert (added.code, added.json["changed"]) == (0, 2), added.err
     assert (told["how"], told["model"], told["kept"]) == ("now", "claude-haiku-5-5", 0)
     assert told["written"] == added.json["chunks"] == told["requests"] == len(claude.requests)
     assert told["missing"] == []

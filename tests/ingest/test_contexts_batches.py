@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,16 @@ def test_contexts_of_removed_documents_can_be_swept(tmp_path: Path) -> None:
     now += FRESH_SECONDS + 1
     assert store.strays(["one"], remove=True) == 1
     assert set(store.get(["a", "b", "c"])) == {"a"}
+
+
+def test_a_new_file_can_be_written_to_by_many_at_once(tmp_path: Path) -> None:
+    for number in range(30):
+        store, together = ContextStore(tmp_path / str(number)), threading.Barrier(6)
+
+        def put(key: int, store: ContextStore = store, together: threading.Barrier = together) -> None:
+            together.wait(10)
+            store.put([Kept(str(key), "document", "A context.")])
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(put, range(6)))
+        assert len(store.get([str(key) for key in range(6)])) == 6
