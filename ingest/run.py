@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +13,7 @@ from ingest.contexts.wanted import Choice, WantedContexts
 from ingest.pipeline import Pipeline, Placement
 from ingest.report import Outcome, Report
 from ingest.sources import SkippedSource, Source, SourceFailure, discover
+from ingest.together import together
 from ingest.workers import ParserProcess
 from rag.embedding import load_embedder
 from rag.errors import CiteboxError
@@ -126,13 +126,9 @@ async def take_all(
             places[id(outcome)] = place
             _note(report, watcher, outcome)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(sources)))]
     try:
-        await asyncio.gather(*workers)
+        await together([work() for _ in range(min(AT_ONCE, len(sources)))])
     finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
         report.outcomes.sort(key=lambda outcome: places.get(id(outcome), -1))
 
 

@@ -19,7 +19,7 @@ from rag.documents import Answer, Citation, Route, ShortAnswer
 from rag.draft import Draft
 from rag.embedding import Embedder
 from rag.errors import AnswerError, InvalidRequest, OverBudget
-from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources
+from rag.events import AnswerEvent, Cited, Delta, Done, Question, Sources, whole
 from rag.extraction import fill_in
 from rag.extractive import Quote, Scorer, choose_quotes
 from rag.finding import Finder, Found
@@ -78,11 +78,7 @@ class Answerer:
 
     async def answer(self, question: Question) -> Answer:
         """The whole answer at once; errors as `stream`."""
-        async with aclosing(self.stream(question)) as events:
-            async for event in events:
-                if isinstance(event, Done):
-                    return event.answer
-        raise AssertionError("a stream of an answer ends with Done or raises")
+        return await whole(self.stream(question))
 
     async def stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         """The answer as it comes into being; `Done` comes last.

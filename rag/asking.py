@@ -26,7 +26,7 @@ from rag.conversation import (
 from rag.conversation_store import ConversationStore
 from rag.documents import Answer, Filters
 from rag.errors import CiteboxError
-from rag.events import AnswerEvent, CarriedPassage, Done, Question
+from rag.events import AnswerEvent, CarriedPassage, Done, Question, whole
 from rag.keys import Caller
 from rag.purse import Purse
 from rag.rewriting import extend
@@ -82,11 +82,7 @@ class Desk:
 
     async def answer(self, asked: Asked, caller: Caller) -> Answer:
         """The whole answer at once; errors as `stream`."""
-        async with aclosing(self.stream(asked, caller)) as events:
-            async for event in events:
-                if isinstance(event, Done):
-                    return event.answer
-        raise AssertionError("a stream of an answer ends with Done or raises")
+        return await whole(self.stream(asked, caller))
 
     async def stream(self, asked: Asked, caller: Caller) -> AsyncGenerator[AnswerEvent]:
         """The answer as it comes into being; `Done` comes last.

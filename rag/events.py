@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,3 +86,12 @@ class Done:
 
 
 AnswerEvent = Sources | Progress | Delta | Cited | Done
+
+
+async def whole(answering: AsyncGenerator[AnswerEvent]) -> Answer:
+    """The answer that a stream of events ends with; the stream is closed also when this is cancelled."""
+    async with aclosing(answering) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return event.answer
+    raise AssertionError("a stream of an answer ends with Done or raises")

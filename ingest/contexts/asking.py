@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ingest.contexts.kept import ContextStore, Kept
 from ingest.contexts.material import MAX_TOKENS, Ask, cleaned
 from ingest.contexts.planning import Costs, by_part
+from ingest.together import together
 from rag.claude import ClaudeClient, Payer
 from rag.documents import Charge
 from rag.errors import (
@@ -121,10 +121,10 @@ class Asking:
             while left and part.digest not in self._read and self._costs.cached(part):
                 if await one(left.pop(0)):
                     self._read.add(part.digest)
-            await _together([one(ask) for ask in left])
+            await together([one(ask) for ask in left])
 
         try:
-            await _together([about(group) for group in by_part(turn)])
+            await together([about(group) for group in by_part(turn)])
         finally:
             await purse.settle(None)
             self._written.charges.extend(purse.charges)
@@ -192,17 +192,6 @@ class Asking:
                 await self._freed.wait()
             if self._ended is not None:
                 raise self._ended
-
-
-async def _together(works: Sequence[Coroutine[Any, Any, object]]) -> None:
-    """Run all of these. When one fails, or we are cancelled, the others have ended before that is told."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def kept_of(key: str, document_id: str, reply: str) -> Kept:

@@ -21,7 +21,7 @@ from rag.asking import Asked
 from rag.claude import Turn
 from rag.documents import Answer, Filters, SearchResult
 from rag.errors import CiteboxError
-from rag.events import AnswerEvent, Cited, Delta, Done, Progress, Sources
+from rag.events import AnswerEvent, Cited, Delta, Done, Progress, Sources, whole
 from rag.routing import EXTRACTIVE, NO_MODEL, Mode
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ async def ask(
     if asked.stream or "text/event-stream" in accept:
         return _Streamed(_events(answering, request_id(request)), place)
     with place:
-        answer = await unless_hung_up(request, _whole(answering))
+        answer = await unless_hung_up(request, whole(answering))
     return JSONResponse(answer.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
 
@@ -222,14 +222,6 @@ async def _in_place(answering: AsyncGenerator[AnswerEvent], place: Place) -> Asy
             elif by_claude or isinstance(event, Progress):
                 place.leave()
             yield event
-
-
-async def _whole(answering: AsyncGenerator[AnswerEvent]) -> Answer:
-    async with aclosing(answering) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                return event.answer
-    raise AssertionError("a stream of an answer ends with Done or raises")
 
 
 async def _events(answering: AsyncGenerator[AnswerEvent], ident: str) -> AsyncIterator[bytes]:
