@@ -21,7 +21,7 @@ def _html(page: Page, text: str, markers: list[int]) -> str:
     """The markup of an answer's text, its buttons written as {n}."""
     html = page.evaluate(
         """async ([text, markers]) => {
-          const { AnswerText } = await import('/assets/format.js');
+          const { AnswerText } = await import('/assets/home/format.js');
           const target = document.createElement('div');
           const citations = new Map(markers.map((marker) => [marker, { marker, title: 'T' }]));
           new AnswerText(target).show(text, citations);
@@ -66,7 +66,7 @@ def _short(quote: str, words: str, start: int = 77) -> tuple[dict[str, Any], dic
 def test_a_quote_is_parted_at_the_short_answer_by_code_points(blank: Page, words: str) -> None:
     parts = blank.evaluate(
         """async ([citation, short]) => {
-          const { parted } = await import('/assets/format.js');
+          const { parted } = await import('/assets/home/format.js');
           return parted(citation, short);
         }""",
         [*_short(FESTIVE, words)],
@@ -91,7 +91,7 @@ def test_a_quote_is_parted_at_the_short_answer_by_code_points(blank: Page, words
 def test_the_short_answer_stands_out_in_the_sentence_it_is_of(blank: Page, text: str, html: str) -> None:
     shown = blank.evaluate(
         """async ([text, citation, short]) => {
-          const { AnswerText, emphasise } = await import('/assets/format.js');
+          const { AnswerText, emphasise } = await import('/assets/home/format.js');
           const target = document.createElement('div');
           new AnswerText(target).show(text, new Map([[1, citation]]));
           emphasise(target, short, [citation]);
@@ -106,7 +106,7 @@ def test_the_short_answer_stands_out_in_the_sentence_it_is_of(blank: Page, text:
 def test_blocks_that_are_finished_keep_their_elements_while_the_answer_grows(blank: Page) -> None:
     same = blank.evaluate(
         """async () => {
-          const { AnswerText } = await import('/assets/format.js');
+          const { AnswerText } = await import('/assets/home/format.js');
           const target = document.createElement('div');
           const view = new AnswerText(target);
           const citations = new Map([[1, { marker: 1, title: 'T' }]]);
@@ -126,7 +126,7 @@ def test_code_points_become_utf_16_units(blank: Page) -> None:
     points = [*range(len(text) + 1)]
     units = blank.evaluate(
         """async ([text, points]) => {
-          const { codeUnits } = await import('/assets/stored.js');
+          const { codeUnits } = await import('/assets/home/stored.js');
           const unitOf = codeUnits(text, points);
           return points.map(unitOf);
         }""",
@@ -139,7 +139,7 @@ def test_code_points_become_utf_16_units(blank: Page) -> None:
 def test_a_document_of_megabytes_is_drawn_at_once_and_whole(blank: Page, filler: str) -> None:
     drawn: dict[str, Any] = blank.evaluate(
         """async (filler) => {
-          const { drawSource } = await import('/assets/stored.js');
+          const { drawSource } = await import('/assets/home/stored.js');
           const target = document.querySelector('#stored');
           const line = 'word '.repeat(15) + filler + '\\n';
           const text = line.repeat(40000);
@@ -170,7 +170,7 @@ def test_events_are_read_however_the_network_cuts_them(blank: Page) -> None:
     )
     events = blank.evaluate(
         """async (stream) => {
-          const { ask } = await import('/assets/stream.js');
+          const { ask } = await import('/assets/home/stream.js');
           const bytes = new TextEncoder().encode(stream);
           const real = window.fetch;
           window.fetch = async () => new Response(new ReadableStream({
