@@ -130,6 +130,7 @@ class SearchRequest(BaseModel):
     query: str = Field(min_length=1, max_length=LONGEST_QUESTION)
     limit: int = Field(default=10, ge=1, le=100)
     filters: Filters = Field(default_factory=Filters)
+    rerank: bool = Field(default=True, description="False: sooner, as fused, for hits while one types.")
 
     @model_validator(mode="after")
     def _is_text(self) -> SearchRequest:
@@ -185,9 +186,9 @@ async def search(
     places: PlacesDep,
 ) -> SearchResult:
     """The best passages for a query, best first, with the milliseconds of each stage."""
+    find = service.retriever.search if asked.rerank else service.retriever.glance
     with places.take(caller.name):
-        work = service.retriever.search(asked.query, caller.reader, asked.filters, asked.limit)
-        return await unless_hung_up(request, work)
+        return await unless_hung_up(request, find(asked.query, caller.reader, asked.filters, asked.limit))
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=responses(401, 404, 503))

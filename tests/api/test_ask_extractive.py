@@ -140,3 +140,11 @@ def test_a_search_gives_every_field_that_others_rely_on(plain: httpx.Client) -> 
     assert [hit["score"] for hit in found["hits"]] == sorted(
         (h["score"] for h in found["hits"]), reverse=True
     )
+
+
+def test_a_search_without_reranking_leaves_the_cross_encoder_out(plain: httpx.Client) -> None:
+    glanced = plain.post("/v1/search", json={"query": "Falcon backups", "limit": 2, "rerank": False}).json()
+    assert glanced["stages_ms"].keys() == {"embed", "search"}
+    assert 1 <= len(glanced["hits"]) <= 2
+    assert all(hit["relevance"] is None for hit in glanced["hits"])
+    assert glanced["hits"][0]["uri"].endswith(f"/{BACKUPS.name}")
