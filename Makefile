@@ -9,8 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
+SEARCHBOX := rag/searchbox
+NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
-.PHONY: help demo test setup setup-dev models check apt-install screenshots clean\
+.PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
 	bench-scale
 
@@ -19,7 +21,8 @@ help:
 	@echo "make demo CHECK=1  the same, but end after the answer"
 	@echo "make test          set up what the tests need and run them all"
 	@echo "make check         ruff and mypy alone"
-	@echo "make screenshots   the picture in the README, made by the browser tests"
+	@echo "make searchbox     build the search box that is served from its TypeScript; only who changes it needs Node"
+	@echo "make screenshots   the pictures in the README and docs, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
 	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale"
 	@echo "                   print the tables of docs/benchmarks.md"
@@ -32,7 +35,7 @@ ifndef CHECK
 	$(BIN)/rag serve || [ $$? = 130 ]  # Ctrl-C is how it ends
 endif
 
-test: setup-dev models $(CHROMIUM)
+test: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -78,7 +81,15 @@ apt-install:
 	$$as_root apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
 
-screenshots: setup-dev models $(CHROMIUM)
+searchbox: $(NODE_MODULES)
+	npm --prefix $(SEARCHBOX) run build
+
+$(NODE_MODULES): $(SEARCHBOX)/package-lock.json
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory apt-install PACKAGES="nodejs npm"
+	npm ci --prefix $(SEARCHBOX) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+screenshots: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	CITEBOX_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser -k screenshot
 
 bench-routing: setup

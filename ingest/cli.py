@@ -13,6 +13,7 @@ from rag.documents import EVERYONE, DocumentRecord
 from rag.errors import NotFound
 from rag.terminal import (
     FAILED,
+    counted,
     err,
     out,
     plain,
@@ -175,6 +176,8 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show one document: where it came from, its version, its state; its text or chunks if asked."""
+    if text and chunks:
+        raise typer.BadParameter("choose --text or --chunks", param_hint="--text")
 
     async def work() -> None:
         from ingest.contexts_cli import contexts_of
@@ -252,7 +255,7 @@ def remove(
         print_json({"removed": [_listed(record) for record in removed]})
     else:
         for record in removed:
-            err.print(f"Removed {plain(record.name)} ({record.chunks} chunks)")
+            err.print(f"Removed {plain(record.name)} ({counted(record.chunks, 'chunk')})")
 
 
 @app.command(epilog="Examples:\n\n  ingest doctor\n\n  ingest doctor --repair")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from rag.documents import LONGEST_QUESTION
 from rag.terminal import FAILED, busy, err, out, plain, print_json, quiet_libraries, run, settings_or_exit
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def ask(
     """Answer a question from the documents, with citations. Exit code 0 also when they do not hold it."""
     if mode not in ("auto", "fast", "thorough"):
         raise typer.BadParameter("choose auto, fast or thorough", param_hint="--mode")
-    if not question.strip():
-        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    check_question(question, "QUESTION")
     if review and schema:
         raise typer.BadParameter("it checks sentences; --schema asks for a value", param_hint="--review")
     wanted = None if schema is None else _schema(schema)
@@ -89,6 +89,14 @@ def ask(
     answer = run(work)
     if json:
         print_json(answer.model_dump(mode="json"))
+
+
+def check_question(question: str, hint: str) -> None:
+    """Refuse what no door takes for a question."""
+    if not question.strip():
+        raise typer.BadParameter("it is empty", param_hint=hint)
+    if len(question) > LONGEST_QUESTION:
+        raise typer.BadParameter(f"it is longer than {LONGEST_QUESTION} characters", param_hint=hint)
 
 
 @asynccontextmanager

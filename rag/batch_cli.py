@@ -15,7 +15,19 @@ import typer
 
 from rag.ask_cli import JsonOption, open_here
 from rag.errors import AnswerError, InvalidRequest, OverBudget, SettingsError
-from rag.terminal import FAILED, MISUSED, agreed, bar, err, fail, plain, print_json, run, settings_or_exit
+from rag.terminal import (
+    FAILED,
+    MISUSED,
+    agreed,
+    bar,
+    counted,
+    err,
+    fail,
+    plain,
+    print_json,
+    run,
+    settings_or_exit,
+)
 
 if TYPE_CHECKING:
     from rag.bulk.questions import Questions
@@ -203,7 +215,7 @@ def _agreed(quote: Quote, terms: _Terms) -> bool:
 def cost_line(quote: Quote) -> str:
     """What will be sent and what it may cost, in one line."""
     cost = quote.cost
-    sent = f"{_count(quote.requests, 'question')} in {_count(quote.batches, 'batch', 'batches')}"
+    sent = f"{counted(quote.requests, 'question')} in {counted(quote.batches, 'batch', 'batches')}"
     if cost.most is None or cost.reading is None:
         return f"{sent}, at half of a price that is not known (RAG_PRICES_FILE)."
     return (
@@ -262,7 +274,3 @@ def _alone(settings: Settings, output: Path) -> Iterator[None]:
             SettingsError(f"{folder} cannot be written to: {error.strerror}", remedy="check RAG_DATA_DIR"),
             FAILED,
         )
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from rag import ask_cli, batch_cli, eval_cli
-from rag.ask_cli import CollectionOption, DocumentOption, JsonOption, filters_of, open_here, place
+from rag.ask_cli import (
+    CollectionOption,
+    DocumentOption,
+    JsonOption,
+    check_question,
+    filters_of,
+    open_here,
+    place,
+)
 from rag.errors import InvalidRequest, SettingsError
 from rag.terminal import (
     MISUSED,
@@ -71,8 +79,7 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Find the best passages, without an answer."""
-    if not query.strip():
-        raise typer.BadParameter("the query is empty", param_hint="QUERY")
+    check_question(query, "QUERY")
 
     async def work() -> None:
         async with open_here() as service:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
 EVERYONE = "everyone"
+LONGEST_QUESTION = 4000
+"""Characters, at every door."""
 
 State = Literal["ready", "failed"]
 Kind = Literal["extractive", "lookup", "synthesis"]

@@ -111,6 +111,11 @@ def plain(text: str) -> str:
     return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, such as `1 chunk` and `2 chunks`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def log_for_operators() -> None:
     """The log of a service on standard error: each line with its time, and its request where it has one."""
     quiet_libraries()

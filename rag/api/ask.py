@@ -19,7 +19,7 @@ from rag.api.deps import CallerDep, PlacesDep, ServiceDep, unless_hung_up
 from rag.api.problems import problem_of, request_id, responses, unforeseen
 from rag.asking import Asked
 from rag.claude import Turn
-from rag.documents import Answer, Filters, SearchResult
+from rag.documents import LONGEST_QUESTION, Answer, Filters, SearchResult
 from rag.errors import CiteboxError
 from rag.events import AnswerEvent, Cited, Delta, Done, Progress, Sources, whole
 from rag.routing import EXTRACTIVE, NO_MODEL, Mode
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
-LONGEST_QUESTION = 4000
 WRITTEN_HERE = frozenset({EXTRACTIVE, NO_MODEL})
 """The models of a route that are no model of Claude's."""
 

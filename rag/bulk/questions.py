@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rag.documents import Filters
+from rag.documents import LONGEST_QUESTION, Filters
 from rag.jsonl import BadLine, read_lines, validated
 from rag.routing import Mode
 
-LONGEST_QUESTION = 4000
 LONGEST_ID = 256
 
 

@@ -17,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from rag.bulk.questions import LONGEST_ID, LONGEST_QUESTION
+from rag.bulk.questions import LONGEST_ID
+from rag.documents import LONGEST_QUESTION
 from rag.jsonl import BadLine, read_lines, validated
 
 ANSWERABLE = frozenset({"ANSWERABLE", "PARTIAL"})

@@ -63,7 +63,13 @@ def test_a_document_is_named_as_it_is_listed(told: dict[str, Ran]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("ask", "  "), ("ask", "How?", "--mode", "wild"), ("search", "a", "--limit", "0")]
+    "arguments",
+    [
+        ("ask", "  "),
+        ("ask", "How?", "--mode", "wild"),
+        ("search", "a", "--limit", "0"),
+        ("ask", "long" * 1001),
+    ],
 )
 def test_a_question_that_is_none_is_misuse(elsewhere: Commands, arguments: tuple[str, ...]) -> None:
     assert elsewhere.rag(*arguments).code == 2
