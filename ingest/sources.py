@@ -103,6 +103,20 @@ def source_from_upload(filename: str, data_path: Path, collection: str) -> Sourc
     return Source(path=data_path, uri=f"upload://{collection}/{name}", size=size, name=name)
 
 
+def source_of_record(uri: str) -> Source | None:
+    """The file that a document came from, where it is still there under the same name and can be read.
+
+    Not when a link has taken its place: it may lead to what was never meant to go in.
+    """
+    path = Path(uri.removeprefix("file://"))
+    try:
+        if not uri.startswith("file://") or uri_of(path) != uri or not path.is_file():
+            return None
+        return Source(path, uri, path.stat().st_size, path.name) if os.access(path, os.R_OK) else None
+    except (OSError, ValueError):
+        return None
+
+
 def safe_name(filename: str) -> str:
     """The base name without invisible characters, at most 200 bytes, its extension kept; never empty."""
     name = _UNSAFE.sub("", re.split(r"[/\\]", filename)[-1]).strip().rstrip(".")

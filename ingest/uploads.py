@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.pipeline import Pipeline, Placement
-from ingest.sources import source_from_upload
+from ingest.sources import Source, source_from_upload, source_of_record
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, document_id_of
-from rag.errors import SourceUnreadable
+from rag.errors import NoOriginal, NotFound, SourceUnreadable
 from rag.service import Service
 
 PARSE_SECONDS = 60.0
@@ -21,6 +23,7 @@ class Door:
 
     def __init__(self, service: Service, parser: ParserProcess) -> None:
         self._store = service.store
+        self._files = service.files
         self._pipeline = Pipeline(service.settings, service.store, lambda: service.embedder, parser)
 
     async def upload(
@@ -32,11 +35,47 @@ class Door:
             SourceError: it cannot be ingested; an older version, if any, goes on answering.
         """
         source = source_from_upload(filename, path, collection)
-        outcome = await self._pipeline.ingest(source, Placement(collection, groups))
+        return await self._settled(source, Placement(collection, groups))
+
+    async def _settled(self, source: Source, placement: Placement) -> tuple[DocumentRecord, str]:
+        outcome = await self._pipeline.ingest(source, placement)
         record = await self._store.record(document_id_of(source.uri))
         if outcome.status == "failed" or record is None:
             raise outcome.error or SourceUnreadable(outcome.reason or "it was removed meanwhile")
         return record, outcome.status
+
+    async def read_again(self, record: DocumentRecord) -> tuple[DocumentRecord, str]:
+        """Ingest a document once more, with its collection and groups as they are.
+
+        From the file that it came from, where that is still there; else from the stored original, which is of
+        the last version that was ready.
+
+        Raises:
+            NoOriginal: there is neither.
+            SourceError: it cannot be ingested; the older version, if any, goes on answering.
+        """
+        placement = Placement(record.collection, record.groups)
+        with tempfile.TemporaryDirectory(prefix="citebox-again-") as folder:
+            source = await asyncio.to_thread(source_of_record, record.uri)
+            if source is None:
+                path = await self._stored(record, Path(folder))
+                source = Source(path=path, uri=record.uri, size=path.stat().st_size, name=record.name)
+            return await self._settled(source, placement)
+
+    async def _stored(self, record: DocumentRecord, folder: Path) -> Path:
+        try:
+            if record.version is None:
+                raise NotFound("no version of it was ever ready")
+            body, name = await self._files.original(record.id, record.version)
+        except NotFound:
+            remedy = "upload it again" if record.uri.startswith("upload:") else "run `ingest add` on it again"
+            raise NoOriginal(
+                f"neither the file of {record.name!r} nor a stored original is there to read again",
+                remedy=remedy,
+            ) from None
+        path = folder / name
+        await asyncio.to_thread(path.write_bytes, body)
+        return path
 
     async def remove(self, document_id: str) -> None:
         await self._pipeline.remove(document_id)

@@ -29,6 +29,7 @@ from rag.errors import CiteboxError
 from rag.events import AnswerEvent, CarriedPassage, Done, Question, whole
 from rag.keys import Caller
 from rag.purse import Purse
+from rag.questions import QuestionLog, watched
 from rag.rewriting import extend
 from rag.routing import Mode
 from rag.settings import Settings
@@ -47,7 +48,10 @@ CLOSING_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came through a door. `messages` and `conversation_id` exclude one another."""
+    """What came through a door. `messages` and `conversation_id` exclude one another.
+
+    `logged` is false for what no reader asked, as an evaluation's questions.
+    """
 
     text: str
     mode: Mode = "auto"
@@ -58,6 +62,7 @@ class Asked:
     max_usd: float | None = None
     messages: tuple[Turn, ...] = ()
     conversation_id: str | None = None
+    logged: bool = True
 
 
 class Desk:
@@ -71,6 +76,7 @@ class Desk:
         claude: ClaudeClient,
         ledger: Ledger,
         conversations: ConversationStore,
+        questions: QuestionLog | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -78,6 +84,7 @@ class Desk:
         self._claude = claude
         self._ledger = ledger
         self._conversations = conversations
+        self._questions = questions
         self._folding: dict[str, asyncio.Task[None]] = {}
 
     async def answer(self, asked: Asked, caller: Caller) -> Answer:
@@ -91,6 +98,14 @@ class Desk:
             NotFound: there is no such conversation of this caller.
             CiteboxError: as `Answerer.stream`.
         """
+        answering = self._stream(asked, caller)
+        if self._questions is not None and asked.logged:
+            answering = watched(answering, self._questions, asked.text, caller.name)
+        async with aclosing(answering) as events:
+            async for event in events:
+                yield event
+
+    async def _stream(self, asked: Asked, caller: Caller) -> AsyncGenerator[AnswerEvent]:
         before = await self._before(asked, caller)
         question = await self._question(asked, caller, before)
         async with aclosing(self._answerer.stream(question)) as events:
@@ -109,13 +124,17 @@ class Desk:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._questions is not None:
+            await self._questions.written()
 
     async def tidy(self) -> None:
-        """Forget the conversations whose time is over; to be called now and then."""
+        """Forget the conversations and questions whose time is over; to be called now and then."""
         try:
             await self._conversations.sweep()
+            if self._questions is not None:
+                await self._questions.sweep()
         except CiteboxError as error:
-            log.warning("old conversations could not be forgotten: %s", error)
+            log.warning("what is old could not be forgotten: %s", error)
 
     async def forget(self, conversation_id: str, caller: Caller) -> None:
         """Forget a conversation.

@@ -1,4 +1,4 @@
-"""The `rag` command: serve, ask, batch, search, eval, doctor, models, key."""
+"""The `rag` command: serve, ask, batch, search, gaps, eval, doctor, models, key, token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rag import ask_cli, batch_cli, eval_cli
+from rag import ask_cli, batch_cli, eval_cli, gaps_cli
 from rag.ask_cli import (
     CollectionOption,
     DocumentOption,
@@ -66,6 +66,7 @@ def serve(
 
 app.command(epilog=ask_cli.EXAMPLES)(ask_cli.ask)
 app.command(epilog=batch_cli.EXAMPLES)(batch_cli.batch)
+app.command(epilog=gaps_cli.EXAMPLES)(gaps_cli.gaps)
 
 
 @app.command(
@@ -166,6 +167,25 @@ def key(
     except InvalidRequest as error:
         fail(error, MISUSED)
     err.print(f"The key, which is not stored anywhere: [bold]{made}[/]")
+
+
+@app.command(epilog="Example:\n\n  rag token --sub anna --group everyone --group hr --minutes 10")
+def token(
+    sub: Annotated[str, typer.Option(help="Whom it stands for: user:SUB on the account.")],
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="An access group it brings; repeatable. [RAG_READER_GROUPS]"),
+    ] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="How long it is good for.")] = 10,
+) -> None:
+    """Sign a token for trying, as a host's token endpoint does for its users; needs RAG_TOKEN_SECRET."""
+    from rag.tokens import sign
+
+    settings = settings_or_exit()
+    try:
+        typer.echo(sign(settings, sub, group, minutes))  # on one line, however narrow the terminal
+    except (InvalidRequest, SettingsError) as error:
+        fail(error, MISUSED)
 
 
 def main() -> None:

@@ -10,16 +10,19 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from rag.errors import CiteboxError, SettingsError
+from rag.keys import KeyRing
 from rag.models import catalogue, is_built_in, model_dimension, verify
 from rag.settings import Settings
 from rag.store import open_store
 from rag.terminal import FAILED, out, plain, print_json
 
 LITTLE_SPACE = 1 << 30
+CALLERS = "who may ask"
 COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red"}
 
 
@@ -38,7 +41,13 @@ async def examine(settings: Settings) -> list[Check]:
     """All checks, none of which changes anything or spends money."""
     checks = [_python(), _data_dir(settings), *[check async for check in _models(settings)]]
     checks += [await _store(settings), _claude(settings), _port(settings), _exposure(settings)]
+    checks.append(_callers(settings))
     return checks
+
+
+def standing(settings: Settings) -> list[Check]:
+    """The checks that a running service can make of itself at any time; they load and open nothing."""
+    return [_data_dir(settings), _claude(settings), _exposure(settings), _callers(settings)]
 
 
 def unusable(error: SettingsError) -> Check:
@@ -167,3 +176,43 @@ def _exposure(settings: Settings) -> Check:
             remedy="put it behind your sign-on; set RAG_ADMIN_KEY to allow changes over HTTP",
         )
     return Check(name="exposure", state="OK", detail="changes over HTTP need the admin key")
+
+
+def _callers(settings: Settings) -> Check:
+    """Who may ask: whether keys and tokens can be used, and whether anybody gets by without."""
+    from rag.api.deps import LOOPBACK
+
+    try:
+        KeyRing(settings)
+    except SettingsError as error:
+        return Check(name=CALLERS, state="FAIL", detail=error.detail, remedy=error.remedy)
+    ways = {
+        "API keys": settings.keys_file is not None,
+        "signed tokens": settings.takes_tokens,
+        f"the pages of {', '.join(settings.allowed_origins)}": bool(settings.allowed_origins),
+    }
+    told = ", ".join(words for words, there in ways.items() if there) or "neither keys nor tokens"
+    if settings.require_key and not (settings.keys_file or settings.takes_tokens):
+        return Check(
+            name=CALLERS,
+            state="WARN",
+            detail="a key or token is required, and there is none",
+            remedy="set RAG_KEYS_FILE, RAG_TOKEN_SECRET or RAG_TOKEN_PUBLIC_KEY",
+        )
+    for origin in settings.allowed_origins:
+        parts = urlsplit(origin)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            return Check(
+                name=CALLERS,
+                state="WARN",
+                detail=f"what the pages of {origin} ask, and their tokens, can be read on the way",
+                remedy="serve them by https and change RAG_ALLOWED_ORIGINS",
+            )
+    if settings.host not in LOOPBACK and not settings.require_key:
+        return Check(
+            name=CALLERS,
+            state="WARN",
+            detail=f"{told}, and anyone else who reaches {settings.host}",
+            remedy="set RAG_REQUIRE_KEY, or put it behind your sign-on",
+        )
+    return Check(name=CALLERS, state="OK", detail=told)

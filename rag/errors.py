@@ -18,9 +18,17 @@ CiteboxError
 |-- TooLarge                 the request's body is longer than any may be
 |-- NotFound                 no such document, version or chunk for this reader
 |-- Forbidden                the caller may not do this
+|   `-- DownloadsOff         originals are not given out
+|-- FeedbackOff              the service keeps no log of questions to which it could belong
+|-- NoOriginal               nothing is there from which a document could be read again
+|-- PictureFailed            a page cannot be drawn
 |-- NotReady                 the service is still loading its models
-|-- Unauthorised             the API key is missing or not known
+|-- OriginNotAllowed         the request comes from a page of an origin that may not send it
+|-- Unauthorised             the API key is missing, not known or revoked
+|   |-- TokenExpired         the signed token was good, and its time is over
+|   `-- TokenInvalid         the signed token is not one of this service's
 |-- Overloaded               more questions at once than the machine can work on
+|   `-- TooFast              more questions in a minute than this origin may ask
 |-- OverBudget               the answer would cost more than may be spent
 |-- ClientGone               nobody is left to answer
 `-- AnswerError              no whole answer could be generated
@@ -148,16 +156,55 @@ class Forbidden(CiteboxError):
     status = 403
 
 
+class FeedbackOff(CiteboxError):
+    code = "feedback_off"
+    title = "No feedback is kept"
+    status = 409
+
+
+class NoOriginal(CiteboxError):
+    code = "no_original"
+    title = "There is nothing to read again"
+    status = 409
+
+
+class DownloadsOff(Forbidden):
+    code = "downloads_off"
+    title = "Originals cannot be downloaded"
+
+
+class PictureFailed(CiteboxError):
+    code = "picture_failed"
+    title = "The page cannot be drawn"
+    status = 422
+
+
 class NotReady(CiteboxError):
     code = "starting"
     title = "The service is starting"
     status = 503
 
 
+class OriginNotAllowed(CiteboxError):
+    code = "origin_not_allowed"
+    title = "Pages of this origin may not do this"
+    status = 403
+
+
 class Unauthorised(CiteboxError):
     code = "unauthorised"
-    title = "An API key is needed"
+    title = "An API key or a token is needed"
     status = 401
+
+
+class TokenExpired(Unauthorised):
+    code = "token_expired"
+    title = "The token has expired"
+
+
+class TokenInvalid(Unauthorised):
+    code = "token_invalid"
+    title = "The token is not valid"
 
 
 class Overloaded(CiteboxError):
@@ -170,6 +217,11 @@ class Overloaded(CiteboxError):
     def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float) -> None:
         super().__init__(detail, remedy=remedy)
         self.retry_after = retry_after
+
+
+class TooFast(Overloaded):
+    code = "rate_limited"
+    title = "Too many questions in a short time"
 
 
 class OverBudget(CiteboxError):

@@ -15,6 +15,9 @@ from rag.documents import Reader
 from rag.embedding import Embedder, load_embedder
 from rag.intent import classify
 from rag.keys import LOCAL, Caller, KeyRing
+from rag.questions import QuestionLog
+from rag.questions.gaps import GapFinder
+from rag.questions.log import FILE as QUESTIONS
 from rag.reranking import load_reranker
 from rag.retrieval import Retriever
 from rag.settings import Settings
@@ -36,6 +39,8 @@ class Service:
     desk: Desk
     ledger: Ledger
     keys: KeyRing
+    questions: QuestionLog
+    gaps: GapFinder
 
     @property
     def reader(self) -> Reader:
@@ -60,6 +65,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     conversations = await asyncio.to_thread(
         ConversationStore, settings.data_dir / "conversations.sqlite", settings.conversation_hours
     )
+    questions = QuestionLog(settings.data_dir / QUESTIONS, settings.question_log_days)
     embedder = await asyncio.to_thread(load_embedder, settings)
     reranker = await asyncio.to_thread(load_reranker, settings) if settings.rerank else None
     await asyncio.to_thread(classify, "")  # the rules compile on first use
@@ -69,9 +75,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             files = FileStore(settings)
             retriever = Retriever(settings, store, files, embedder, reranker)
             answerer = Answerer(settings, store, files, retriever, embedder, reranker, claude)
-            desk = Desk(settings, store, answerer, claude, ledger, conversations)
+            desk = Desk(settings, store, answerer, claude, ledger, conversations, questions)
+            gaps = GapFinder(questions, embedder)
             try:
-                yield Service(settings, store, files, embedder, retriever, answerer, desk, ledger, keys)
+                yield Service(
+                    settings, store, files, embedder, retriever, answerer, desk, ledger, keys, questions, gaps
+                )
             finally:
                 await desk.close()
     finally:

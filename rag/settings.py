@@ -19,8 +19,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from rag.documents import EVERYONE
 from rag.errors import SettingsError
+from rag.origins import checked_origin
 
 PREFIX = "RAG_"
+SECRET_BYTES = 32
+"""As long as the hash it keys: https://www.rfc-editor.org/rfc/rfc7518#section-3.2"""
 
 
 def _data_dir() -> Path:
@@ -71,6 +74,7 @@ class Settings(BaseSettings):
         default=(EVERYONE,),
         description="Access groups of everyone who asks through this process, comma-separated.",
     )
+    downloads: bool = Field(default=True, description="Readers may download the originals.")
 
     # Local models
     embedding_model: str = Field(
@@ -175,6 +179,13 @@ class Settings(BaseSettings):
         default=24.0, gt=0, description="Hours after its last turn for which a conversation is kept."
     )
 
+    # What readers asked
+    question_log_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="Days for which questions and thumbs are kept for the operator; 0: none are.",
+    )
+
     # What may be spent
     max_usd_per_request: float | None = Field(
         default=None, ge=0, description="Most dollars that one answer may cost."
@@ -182,19 +193,48 @@ class Settings(BaseSettings):
     max_questions: int = Field(
         default=16,
         ge=1,
-        description="Questions whose passages may be sought at once; one key may have half of the places.",
+        description="Questions whose passages may be sought at once; where keys, tokens or origins are set, "
+        "one caller may have half of the places.",
     )
     max_usd_per_day: float | None = Field(
-        default=None, ge=0, description="Most dollars one key may spend in a day (UTC)."
+        default=None, ge=0, description="Most dollars one caller may spend in a day (UTC)."
     )
     over_budget: Literal["cheaper", "refuse"] = Field(
         default="cheaper",
         description="What a question over budget gets: the cheaper route or a refusal.",
     )
     keys_file: Path | None = Field(
-        default=None, description="TOML file of the API keys: name, hash, groups and daily budget of each."
+        default=None,
+        description="TOML file of the API keys: name, hash, groups, daily budget; and of users to refuse.",
     )
-    require_key: bool = Field(default=False, description="Refuse requests that bring no API key.")
+    require_key: bool = Field(
+        default=False, description="Refuse requests that bring neither an API key nor a token."
+    )
+
+    # Whose users and pages may ask
+    token_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that signed tokens (JWT, HS256) are checked with, 32 bytes or more; "
+        "shared with the host that signs them.",
+    )
+    token_public_key: Path | None = Field(
+        default=None,
+        description="PEM file of the public key that signed tokens are checked with instead: "
+        "RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).",
+    )
+    token_max_minutes: int = Field(
+        default=60, ge=1, le=1440, description="Minutes ahead at which a token may expire at most."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Exact origins whose pages may ask, comma-separated, such as `https://docs.example.com`.",
+    )
+    origin_questions_per_minute: int = Field(
+        default=60,
+        ge=1,
+        description="Questions a minute from one allowed origin's readers without a key or token, and ten "
+        "times as many searches and other requests.",
+    )
 
     # Answer cache
     cache_answers: int = Field(default=500, ge=0, description="Answers kept for equal questions; 0: none.")
@@ -205,12 +245,34 @@ class Settings(BaseSettings):
         description="Cosine from which two questions count as equal; at 1, only when they are word for word.",
     )
 
-    @field_validator("reader_groups", "allowed_hosts", mode="before")
+    @field_validator("reader_groups", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(checked_origin(each) for each in value))
+
+    @field_validator("token_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        if "-----BEGIN" in value.get_secret_value():
+            raise ValueError("is a key in PEM: name its file in RAG_TOKEN_PUBLIC_KEY")
+        if len(value.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"is shorter than {SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_of_tokens(self) -> Settings:
+        if self.token_secret is not None and self.token_public_key is not None:
+            raise ValueError("RAG_TOKEN_SECRET and RAG_TOKEN_PUBLIC_KEY are both set: unset one")
+        return self
 
     @field_validator("qdrant_url", "anthropic_base_url")
     @classmethod
@@ -243,6 +305,15 @@ class Settings(BaseSettings):
     def claude_configured(self) -> bool:
         """A key, or a server of the protocol that may need none."""
         return self.anthropic_api_key is not None or self.anthropic_base_url is not None
+
+    @property
+    def takes_tokens(self) -> bool:
+        return self.token_secret is not None or self.token_public_key is not None
+
+    @property
+    def tells_callers_apart(self) -> bool:
+        """Whether there is more than one name that questions can come under."""
+        return self.keys_file is not None or self.takes_tokens or bool(self.allowed_origins)
 
 
 def variable_of(field: str) -> str:
@@ -300,10 +371,10 @@ def _explain(error: ValidationError) -> str:
             continue
         field = str(problem["loc"][0]).lower()
         name = variable_of(field)
-        if message.startswith("is "):
+        if message.startswith(("is ", "takes ", "names ")):
             lines.append(f"{name} {message}")
         else:
             # A secret is never shown, not even a malformed one.
-            given = "" if field.endswith("key") else f" {str(problem['input'])[:60]!r}"
+            given = "" if field.endswith(("key", "secret")) else f" {str(problem['input'])[:60]!r}"
             lines.append(f"{name}{given}: {message}")
     return "; ".join(lines)

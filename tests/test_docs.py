@@ -17,11 +17,12 @@ from pydantic_core import PydanticUndefined
 import ingest.cli
 import rag.cli
 from ingest.report import Report
-from rag.api import ask, documents, health, usage
+from rag.api import admin_questions, ask, documents, feedback, health, session, usage
 from rag.api.app import create_app
 from rag.api.problems import Problem
 from rag.documents import Answer, Citation, DocumentRecord, Hit, Receipt, SearchResult
 from rag.errors import CiteboxError
+from rag.pictures.marks import Marks
 from rag.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +48,7 @@ SHOWN: dict[str, type[BaseModel]] = {
         Citation,
         DocumentRecord,
         SearchResult,
+        Marks,
         Problem,
         ask.AskRequest,
         ask.SearchRequest,
@@ -56,6 +58,10 @@ SHOWN: dict[str, type[BaseModel]] = {
         health.Health,
         health.Readiness,
         usage.Usage,
+        session.Session,
+        feedback.FeedbackRequest,
+        admin_questions.Questions,
+        admin_questions.GapList,
     )
 }
 """The names by which an example in the documents says what it is."""
@@ -156,6 +162,8 @@ def test_every_parameter_of_an_endpoint_is_on_the_api_page(openapi: Any) -> None
         ask.AskRequest,
         ask.SearchRequest,
         documents.Source,
+        session.Session,
+        Marks,
     ],
 )
 def test_every_field_is_on_the_api_page(model: type[BaseModel]) -> None:

@@ -23,7 +23,7 @@ class Places:
     """The places of one service; used from its event loop alone."""
 
     def __init__(self, most: int, each: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`most`: places in all; `each`: those that one key may have at a time."""
+        """`most`: places in all; `each`: those that one caller may have at a time."""
         self._most = most
         self._each = each
         self._clock = clock
@@ -32,15 +32,15 @@ class Places:
         self._last_end: float | None = None
 
     def take(self, key: str) -> Place:
-        """A place for a question of `key`.
+        """A place for a question of the caller named `key`.
 
         Raises:
-            Overloaded: all places are taken, or all that this key may have.
+            Overloaded: all places are taken, or all that this caller may have.
         """
         total, own = self._taken.total(), self._taken[key]
         if total >= self._most or own >= self._each:
             after = min(LONGEST_ADVICE, max(1.0, total * self._mean))
-            whose = "" if total >= self._most else " of this key"
+            whose = "" if total >= self._most else " of this caller"
             raise Overloaded(
                 f"the service is busy: {own if whose else total} questions{whose} are being worked on",
                 remedy=f"ask again in {math.ceil(after)} s",

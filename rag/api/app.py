@@ -12,10 +12,23 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from rag.api import ask, documents, health, pages, problems, usage
+from rag.api import (
+    admin,
+    admin_questions,
+    ask,
+    documents,
+    feedback,
+    health,
+    pages,
+    problems,
+    session,
+    sources,
+    usage,
+)
 from rag.api.admission import Places
 from rag.api.deps import Runtime
 from rag.api.guard import Guard
+from rag.api.rates import Rates
 from rag.errors import CiteboxError
 from rag.service import open_service
 from rag.settings import Settings
@@ -33,8 +46,8 @@ exclusive, into the text that `GET /v1/documents/{id}/source` returns."""
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; it answers /healthz at once and loads its models meanwhile."""
     most = settings.max_questions
-    each = most if settings.keys_file is None else max(1, most // 2)
-    runtime = Runtime(settings, Places(most, each))
+    each = max(1, most // 2) if settings.tells_callers_apart else most
+    runtime = Runtime(settings, Places(most, each), Rates(settings.origin_questions_per_minute))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +73,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.runtime = runtime
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
-    for routes in (ask.router, documents.router, usage.router, health.router, pages.router):
+    for routes in (
+        ask.router,
+        feedback.router,
+        admin.router,
+        admin_questions.router,
+        documents.router,
+        sources.router,
+        usage.router,
+        session.router,
+        health.router,
+        pages.router,
+    ):
         app.include_router(routes)
     _describe_problems(app)
     return app
@@ -101,8 +125,11 @@ def _describe_problems(app: FastAPI) -> None:
         schema = plain()
         parts = schema["components"]["schemas"]
         parts["Problem"] = problems.Problem.model_json_schema()
-        for path in schema["paths"].values():
+        refused = {str(status): told for status, told in problems.responses(401, 403, 429).items()}
+        for address, path in schema["paths"].items():
             for operation in path.values():
+                if address.startswith("/v1/"):  # by who asks, from which page, and how often
+                    operation["responses"] = refused | operation["responses"]
                 reply = operation["responses"].get("422")
                 if reply and "application/json" in reply["content"]:
                     operation["responses"]["422"] = problems.responses(422)[422]

@@ -6,15 +6,20 @@ import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 
 from rag.api.admission import Places
-from rag.documents import DocumentRecord, Reader
-from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady
+from rag.api.rates import Rates
+from rag.documents import DocumentRecord, Reader, utc_now
+from rag.errors import CiteboxError, ClientGone, Forbidden, NotReady, TokenInvalid, Unauthorised
 from rag.keys import ADMIN, Caller
+from rag.origins import page_of
+from rag.pictures.pictures import Pictures
 from rag.service import Service
 from rag.settings import Settings
 
@@ -23,6 +28,8 @@ T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """What a proxy adds: behind one, a request from this machine may be anybody's."""
+COOKIE = "citebox_token"
+QUESTIONS = "/v1/ask"
 
 
 class IngestDoor(Protocol):
@@ -36,6 +43,10 @@ class IngestDoor(Protocol):
 
     async def remove(self, document_id: str) -> None: ...
 
+    async def read_again(self, record: DocumentRecord) -> tuple[DocumentRecord, str]:
+        """As `upload`, from the source or the stored original; raises NoOriginal where there is neither."""
+        ...
+
 
 @dataclass(slots=True)
 class Runtime:
@@ -43,10 +54,13 @@ class Runtime:
 
     settings: Settings
     places: Places
+    rates: Rates
     service: Service | None = None
     door: IngestDoor | None = None
     failure: CiteboxError | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    started: datetime = field(default_factory=utc_now)
+    pictures: Pictures = field(default_factory=Pictures)
 
 
 def get_runtime(request: Request) -> Runtime:
@@ -68,17 +82,27 @@ def get_service(runtime: RuntimeDep) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
-def get_caller(request: Request, service: ServiceDep) -> Caller:
-    """Who is asking, by the key they bring; the admin key reads as everyone does.
+def get_caller(request: Request, runtime: RuntimeDep, service: ServiceDep) -> Caller:
+    """Who is asking, by the key or token they bring; the admin key reads as everyone does.
 
     Raises:
         Unauthorised: the key is not known, or none came and one is needed.
+        TokenExpired, TokenInvalid: the signed token is not good, or not any more.
+        TooFast: nobody knows who it is, and there were too many of them in the last minute.
     """
-    given = bearer(request.headers)
-    admin = service.settings.admin_key
-    if admin is not None and same_key(given, admin.get_secret_value()):
-        return Caller(ADMIN, service.reader, service.settings.max_usd_per_day)
-    return service.keys.caller(given)
+    settings = service.settings
+    if given := credentials(request.headers):
+        if settings.admin_key is not None and same_key(given, settings.admin_key.get_secret_value()):
+            return Caller(ADMIN, service.reader, settings.max_usd_per_day)
+        return service.keys.caller(given)
+    if token := token_in_cookie(request.method, request.headers):
+        return service.keys.user(token)
+    page = page_of(request.headers, settings.allowed_origins)
+    caller = service.keys.visitor(page.origin if page.kind == "allowed" else "")
+    if settings.allowed_origins:
+        # Of those without an origin too: it is a header that a program can leave out.
+        runtime.rates.count(caller.name, question=request.scope["path"].rstrip("/") == QUESTIONS)
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
@@ -99,6 +123,13 @@ def get_places(runtime: RuntimeDep) -> Places:
 PlacesDep = Annotated[Places, Depends(get_places)]
 
 
+def get_pictures(runtime: RuntimeDep) -> Pictures:
+    return runtime.pictures
+
+
+PicturesDep = Annotated[Pictures, Depends(get_pictures)]
+
+
 def get_door(runtime: RuntimeDep, service: ServiceDep) -> IngestDoor:
     if runtime.door is None:
         raise NotReady("the service cannot take documents yet")
@@ -109,9 +140,44 @@ DoorDep = Annotated[IngestDoor, Depends(get_door)]
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The key that a request brings; empty when it brings none."""
+    """The key or token that a request brings; empty when it brings none."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key if scheme.lower() == "bearer" else ""
+
+
+def credentials(headers: Headers) -> str:
+    """As `bearer`, but whoever tries to say who they are and fails is not taken for anonymous.
+
+    Raises:
+        Unauthorised: there is an Authorization header without a bearer key, or there are several.
+    """
+    given = headers.getlist("authorization")
+    if not given:
+        return ""
+    key = bearer(headers)
+    if len(given) > 1 or not key.strip():
+        raise Unauthorised(
+            "the Authorization header brings no key or token", remedy="send `Authorization: Bearer …` once"
+        )
+    return key
+
+
+def token_in_cookie(method: str, headers: Headers) -> str:
+    """The token that the browser sends by itself; empty where another site's page may have made it do so.
+
+    A page of our own says so in `Sec-Fetch-Site`; `none` is an address that the reader has opened.
+
+    Raises:
+        TokenInvalid: there are two of them: one was set for us by somebody else, of a neighbouring host.
+    """
+    site = headers.get("sec-fetch-site", "")
+    if site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
+        return ""
+    crumbs = [part.strip().partition("=") for line in headers.getlist("cookie") for part in line.split(";")]
+    found = [value.strip('"') for name, _, value in crumbs if name.strip() == COOKIE]
+    if len(found) > 1:
+        raise TokenInvalid(f"there are two cookies {COOKIE}", remedy="set it once, for this host alone")
+    return found[0] if found else ""
 
 
 def same_key(given: str, wanted: str) -> bool:
@@ -143,6 +209,20 @@ def may_write(runtime: RuntimeDep, request: Request) -> None:
 
 
 MayWrite = Depends(may_write)
+
+
+def may_operate(runtime: RuntimeDep, request: Request) -> None:
+    """Everything below /v1/admin, reading included: as `check_write`; the guard lets no other site's page in.
+
+    Raises:
+        Forbidden: as `check_write`, or whoever asks brings a reader's key.
+    """
+    check_write(runtime.settings, request.headers)
+    if runtime.settings.admin_key is None and bearer(request.headers):
+        raise Forbidden("a reader's key does not open the operator's page")
+
+
+MayOperate = Depends(may_operate)
 
 
 async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:

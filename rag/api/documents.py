@@ -123,12 +123,8 @@ async def source(
     end: Annotated[int | None, Query(ge=1)] = None,
 ) -> Source:
     """The stored text of a document, with a range to highlight."""
-    record = await _visible(service, reader, document_id)
-    if record.version is None or (version is not None and version != record.version):
-        raise NotFound(
-            "that version of the document is not stored any more", remedy="ask again to cite the live version"
-        )
-    parsed = await service.files.parsed(document_id, record.version)
+    record, live = await stored_version(service, reader, document_id, version)
+    parsed = await service.files.parsed(document_id, live)
     highlight = None
     if start is not None or end is not None:
         if start is None or end is None or not start < end <= len(parsed.text):
@@ -142,7 +138,7 @@ async def source(
         )
     return Source(
         document_id=document_id,
-        version=record.version,
+        version=live,
         uri=record.uri,
         title=record.title,
         text=parsed.text,
@@ -150,6 +146,22 @@ async def source(
         headings=[HeadingPlace(level=h.level, title=h.title, start=h.start) for h in parsed.headings],
         highlight=highlight,
     )
+
+
+async def stored_version(
+    service: Service, reader: Reader, document_id: str, version: str | None
+) -> tuple[DocumentRecord, str]:
+    """The record and its stored version, when this reader may see it and it is the wished one.
+
+    Raises:
+        NotFound: there is no such document for this reader, or that version of it is gone.
+    """
+    record = await _visible(service, reader, document_id)
+    if record.version is None or (version is not None and version != record.version):
+        raise NotFound(
+            "that version of the document is not stored any more", remedy="ask again to cite the live version"
+        )
+    return record, record.version
 
 
 async def _visible(service: Service, reader: Reader, document_id: str) -> DocumentRecord:

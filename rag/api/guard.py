@@ -1,27 +1,45 @@
-"""What every request passes: an id, the right host, no cross-site writes, and headers that confine pages."""
+"""What every request passes: an id, the right host, pages that may ask, and headers that confine pages."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.api.deps import LOOPBACK, check_write
 from rag.api.problems import MEDIA_TYPE, problem_of
-from rag.errors import CiteboxError, Forbidden, TooLarge
+from rag.errors import CiteboxError, Forbidden, OriginNotAllowed, TooLarge
+from rag.origins import Page, page_of
 from rag.settings import Settings
 
 BODY_BYTES = 1_000_000
 """Of any request; an upload may have as much more as a file may have."""
+API = "/v1/"
 DOCUMENTS = "/v1/documents"
+OPERATORS = re.compile(r"/v1/(?:admin|usage)(?:/.*)?", re.S)
+"""Nothing of it is for another site's page, not even to read."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WRITES = {
+    "POST": re.compile(r"/v1/(?:ask|search|feedback)/?"),
+    "DELETE": re.compile(r"/v1/conversations/[^/]+/?"),
+}
+"""What the page of an allowed origin may do beyond reading. A new path is not among it by itself."""
+READABLE = re.compile(r"/v1/.*|/(?:readyz|healthz)", re.S)
+"""Where replies can be read by the page of an allowed origin."""
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
+    "Access-Control-Allow-Headers": "authorization, content-type, accept",
+    "Access-Control-Max-Age": "7200",
+}
+EXPOSED = "X-Request-Id, Retry-After"
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
@@ -40,7 +58,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         ident = uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = ident
+        asked = Headers(scope=scope)
+        page = page_of(asked, self._settings.allowed_origins)
+        shared = self._cors(scope["path"], page)
+        scope.setdefault("state", {}).update(request_id=ident, cors=shared)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -48,39 +69,100 @@ class Guard:
                 headers["X-Request-Id"] = ident
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
+                if scope["path"].startswith(API):
+                    # As a picture or script of another site's page, nothing of the API is loaded.
+                    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                    headers.setdefault("Cache-Control", "no-store")
+                    # Nor is what a browser may keep shown to the next one who signs in there.
+                    headers.add_vary_header("Authorization, Cookie")
+                if message["status"] == 401:
+                    headers["WWW-Authenticate"] = "Bearer"
+                for name, value in shared.items():
+                    if name == "Vary":
+                        headers.add_vary_header(value)
+                    else:
+                        headers[name] = value
                 if headers.get("content-type", "").startswith("text/html"):
                     headers["Content-Security-Policy"] = PAGE_POLICY
             await send(message)
 
         try:
-            limit = self._check(scope, Headers(scope=scope))
+            limit = self._check(scope, asked, page)
         except CiteboxError as error:
             problem = problem_of(error, ident).model_dump(exclude_none=True)
             await JSONResponse(problem, error.status, media_type=MEDIA_TYPE)(scope, receive, with_headers)
             return
+        if _is_preflight(scope["method"], asked, page):
+            await Response(status_code=204, headers=PREFLIGHT)(scope, receive, with_headers)
+            return
         await self._app(scope, _limited(receive, limit), with_headers)
 
-    def _check(self, scope: Scope, headers: Headers) -> int:
+    def _cors(self, path: str, page: Page) -> dict[str, str]:
+        """The headers by which a page of an allowed origin may read the reply."""
+        if not self._settings.allowed_origins or not READABLE.fullmatch(path):
+            return {}
+        shared = {"Vary": "Origin"}
+        if page.kind == "allowed":
+            shared |= {"Access-Control-Allow-Origin": page.origin, "Access-Control-Expose-Headers": EXPOSED}
+        return shared
+
+    def _check(self, scope: Scope, headers: Headers, page: Page) -> int:
         """The most bytes the request's body may have; all that can be refused before it is read, is.
 
         Raises:
-            Forbidden: a foreign Host, a write from another site's page, or one without the right to it.
+            Forbidden: a foreign Host, or a write without the right to it.
+            OriginNotAllowed: another site's page wants more than it may.
             TooLarge: the body says itself that it is too long.
         """
         host = _host_name(headers.get("host", ""))
         if self._hosts and host not in self._hosts:
             raise Forbidden(f"this service does not answer for the host {host!r}", remedy="RAG_ALLOWED_HOSTS")
+        method, path = scope["method"], scope["path"]
+        if _is_preflight(method, headers, page):
+            method = headers["access-control-request-method"]
+            if page.kind == "foreign" or not READABLE.fullmatch(path):
+                raise _not_allowed(page)
+        if page.kind != "own":
+            _check_page(method, path, page)
         limit = BODY_BYTES
-        if scope["method"] not in SAFE_METHODS:
-            if headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
-                raise Forbidden("requests from other sites' pages are not accepted")
-            if scope["path"].rstrip("/").startswith(DOCUMENTS):
-                check_write(self._settings, headers)
-                limit += self._settings.max_file_mb * 1_000_000
+        if method not in SAFE_METHODS and path.rstrip("/").startswith(DOCUMENTS):
+            check_write(self._settings, headers)
+            limit += self._settings.max_file_mb * 1_000_000
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > limit:
             raise TooLarge(f"the request is larger than {limit // 1000} kB")
         return limit
+
+
+def _check_page(method: str, path: str, page: Page) -> None:
+    """Whether a page that is not our own may ask for this.
+
+    Raises:
+        OriginNotAllowed: it may not.
+    """
+    if OPERATORS.fullmatch(path):
+        raise OriginNotAllowed(
+            "this is not for the pages of other origins", remedy="use the service's own pages"
+        )
+    if method in SAFE_METHODS:  # answered as always; only an allowed origin's page can read the answer
+        return
+    if page.kind == "foreign":
+        raise _not_allowed(page)
+    allowed = WRITES.get(method)
+    if allowed is None or not allowed.fullmatch(path):
+        raise OriginNotAllowed(
+            "this is not for the pages of other origins", remedy="use the service's own pages"
+        )
+
+
+def _not_allowed(page: Page) -> OriginNotAllowed:
+    whose = f"the origin {page.origin[:200]!r} " if page.origin else "this page's origin "
+    return OriginNotAllowed(f"{whose}is not one whose pages may ask", remedy="add it to RAG_ALLOWED_ORIGINS")
+
+
+def _is_preflight(method: str, headers: Headers, page: Page) -> bool:
+    """Whether the browser asks first, for another origin: https://fetch.spec.whatwg.org/#http-cors-protocol"""
+    return page.kind != "own" and method == "OPTIONS" and "access-control-request-method" in headers
 
 
 def _host_name(host: str) -> str:

@@ -101,6 +101,7 @@ def install(app: FastAPI) -> None:
         log.exception("unforeseen error", extra={"request": f" [{ident}]"})
         # Starlette answers these outside of all middleware, so the guard's headers are not on them.
         headers = {"X-Request-Id": ident, "X-Content-Type-Options": "nosniff"}
+        headers |= request.scope.get("state", {}).get("cors", {})
         return _reply(unforeseen(ident), headers=headers)
 
 

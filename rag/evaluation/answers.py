@@ -88,7 +88,7 @@ async def measure_answers(
             result.answered = Answered(figures={}, failure=NOT_ASKED)
             continue
         try:
-            asked = Asked(one.row.question, mode=mode, messages=turns_of(one))
+            asked = Asked(one.row.question, mode=mode, messages=turns_of(one), logged=False)
             answer = await service.desk.answer(asked, service.caller)
         except CiteboxError as error:
             result.answered = Answered(figures={}, failure=error.detail)

@@ -144,7 +144,8 @@ def _version() -> str:
 
 def _harmless(settings: Settings) -> dict[str, Any]:
     """The settings without keys and without the passwords that a URL may hold."""
-    kept = settings.model_dump(mode="json", exclude={name for name in Settings.model_fields if "key" in name})
+    hidden = {name for name in Settings.model_fields if "key" in name or "secret" in name}
+    kept = settings.model_dump(mode="json", exclude=hidden)
     for name, value in kept.items():
         if name.endswith("url") and isinstance(value, str) and "@" in value:
             parts = urlsplit(value)

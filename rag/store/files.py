@@ -19,7 +19,7 @@ import shutil
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -217,6 +217,19 @@ class FileStore:
             return self._read(document_id, version, name), name
 
         return await self._in_thread(read)
+
+    async def sizes(self, versions: Sequence[tuple[str, str]]) -> dict[str, int]:
+        """Bytes of the stored originals, by document; without those that are not stored or damaged."""
+
+        def look() -> dict[str, int]:
+            found = {}
+            for document_id, version in versions:
+                with contextlib.suppress(NotFound, StoreError, OSError):
+                    name = str(self._structure(document_id, version).get("original"))
+                    found[document_id] = int(self._fs.size(f"{self._folder(document_id, version)}/{name}"))
+            return found
+
+        return await self._in_thread(look)
 
     async def versions(self, document_id: str) -> list[str]:
         """The versions of which any file is stored, whole or not, sorted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.claude_server import ClaudeServer
 from tests.live import LiveService
 
+from .hosts import ORIGIN, SECRET, keys_file
 from .library import LIBRARY
 
 KEY = "sk-ant-test-4711-never-to-be-shown"
@@ -80,6 +82,37 @@ def plain(plain_service: LiveService) -> Iterator[httpx.Client]:
 def answering(answering_service: LiveService) -> Iterator[httpx.Client]:
     """A client of the service that has Claude behind it and answers for `hr` and everyone."""
     with _client(answering_service) as http:
+        yield http
+
+
+@pytest.fixture(scope="package")
+def hosted_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The keys file of the hosted service, and the key of `intranet` in it."""
+    return keys_file(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="package")
+def hosted_service(
+    plain_service: LiveService, ids: dict[str, str], hosted_keys: tuple[Path, str]
+) -> Iterator[LiveService]:
+    """A service on the same library that takes tokens, keys, and questions of a host's page."""
+    service = LiveService(plain_service.data_dir)
+    service.log = plain_service.data_dir / "hosted.log"
+    env = {
+        "RAG_TOKEN_SECRET": SECRET,
+        "RAG_KEYS_FILE": str(hosted_keys[0]),
+        "RAG_ALLOWED_ORIGINS": ORIGIN,
+        "RAG_ORIGIN_QUESTIONS_PER_MINUTE": "1000",
+        "RAG_ADMIN_KEY": ADMIN_KEY,
+        "RAG_RERANK": "false",
+    }
+    with service:
+        yield service.start(env)
+
+
+@pytest.fixture(scope="package")
+def hosted(hosted_service: LiveService) -> Iterator[httpx.Client]:
+    with _client(hosted_service) as http:
         yield http
 
 

@@ -63,10 +63,10 @@ def test_one_more_than_there_is_room_for_is_told_when_to_come_again(
     assert narrow.post(path, json=body).status_code == 200
 
 
-def test_no_key_can_take_every_place() -> None:
+def test_no_caller_can_take_every_place() -> None:
     places = Places(4, 2)
     held = [places.take("a"), places.take("a")]
-    with pytest.raises(Overloaded, match="2 questions of this key"):
+    with pytest.raises(Overloaded, match="2 questions of this caller"):
         places.take("a")
     held += [places.take("b"), places.take("c")]
     with pytest.raises(Overloaded, match="4 questions are"):

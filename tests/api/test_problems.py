@@ -88,12 +88,12 @@ PROBLEMS: dict[str, tuple[Parts, int, str]] = {
     "a write from another site": (
         ("POST", "/v1/ask", {"json": {"question": "How?"}, "headers": {"Sec-Fetch-Site": "cross-site"}}),
         403,
-        "forbidden",
+        "origin_not_allowed",
     ),
     "a removal from another site": (
         ("DELETE", f"/v1/documents/{NOBODY}", {"headers": {"Sec-Fetch-Site": "same-site"}}),
         403,
-        "forbidden",
+        "origin_not_allowed",
     ),
     "another host": (("GET", "/v1/documents", {"headers": {"Host": "rebound.example"}}), 403, "forbidden"),
     "another host that sounds like ours": (

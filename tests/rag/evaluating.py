@@ -15,6 +15,9 @@ from rag.evaluation.places import Posed, pose
 from rag.evaluation.questions import read_rows
 from rag.evaluation.run import circumstances, measure
 from rag.keys import KeyRing
+from rag.questions import QuestionLog
+from rag.questions.gaps import GapFinder
+from rag.questions.log import FILE as QUESTIONS
 from rag.retrieval import Retriever
 from rag.service import Service
 from rag.usage import Ledger
@@ -31,6 +34,7 @@ async def service_of(
     settings = settings_of(library, url, cache_answers=0, **changes)
     embedder, ledger, client = WordEmbedder(), Ledger(path / "usage.sqlite"), ClaudeClient(settings)
     desk = desk_of(library, settings, client, ledger, path)
+    questions = QuestionLog(path / QUESTIONS, settings.question_log_days)
     retriever = Retriever(settings, library.store, library.files, embedder, OverlapReranker())  # type: ignore[arg-type]
     try:
         yield Service(
@@ -43,6 +47,8 @@ async def service_of(
             desk,
             ledger,
             KeyRing(settings),
+            questions,
+            GapFinder(questions, embedder),  # type: ignore[arg-type]
         )
     finally:
         await desk.close()

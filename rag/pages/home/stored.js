@@ -45,7 +45,7 @@ export function codeUnits(text, points) {
 }
 
 /** The pages, or pieces of a length that can be laid out at once; they tile the text. */
-function sectionsOf(text, pages) {
+export function sectionsOf(text, pages) {
   const starts = pages.map(({ number, start }, index) => ({ start: index ? start : 0, page: number }));
   if (!starts.length) starts.push({ start: 0 });
   return starts.flatMap(({ start, page }, index) => {
