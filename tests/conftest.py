@@ -81,7 +81,7 @@ def engine() -> Iterator[Endpoint]:
     memory = Path("/dev/shm")
     room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
     with tempfile.TemporaryDirectory(dir=memory if room else None) as folder:
-        user = EngineUser(Path(folder), grace=0.0)
+        user = EngineUser(Path(folder), grace=0.1)
         endpoint = asyncio.run(user.attach())
         yield endpoint
         os.kill(endpoint.pid, signal.SIGKILL)

@@ -44,6 +44,8 @@ from rag.store.embedded.wire_values import WireError
 
 log = logging.getLogger(__name__)
 
+SHORTEST_LOOK_SECONDS = 0.01
+"""Between two looks whether somebody still uses the engine; without it, no grace would be a busy loop."""
 TIDY_AFTER_SECONDS = 60.0
 TIDY_AT_EXIT_POINTS = 100_000
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -209,7 +211,7 @@ async def _until_unused(server: Server, engine: Engine, users: int, grace: float
     """
     unused_since: float | None = None
     while True:
-        await asyncio.sleep(min(1.0, grace / 3))
+        await asyncio.sleep(min(1.0, max(SHORTEST_LOOK_SECONDS, grace / 3)))
         if not _try_exclusive(users):
             unused_since = None
             if time.monotonic() - server.last_request > TIDY_AFTER_SECONDS:
