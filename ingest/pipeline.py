@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ from rag.errors import (
     CiteboxError,
     ModelUnavailable,
     NoTextFound,
+    NotFound,
     SourceError,
     SourceUnreadable,
     StoreError,
@@ -60,6 +61,7 @@ DEFAULT_COLLECTION = "default"
 
 OnChunks = Callable[[int, int], None]
 """Told (chunks embedded, chunks of the document) as one document goes in."""
+FindSource = Callable[[DocumentRecord], Awaitable[Source]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +121,51 @@ class Pipeline:
         document_id = document_id_of(source.uri)
         async with self.lock(document_id):
             old = await self._store.record(document_id)
-            placement = wanted.after(old)
-            try:
-                sha256 = await asyncio.to_thread(hash_file, source.path)
-                tags = self._contexts.tags(document_id, old)
-                version = self.version_of(sha256, placement, *tags[:1])
-                same = old is not None and old.state == "ready" and old.version == version
-                if old is not None and same and self._contexts.complete(old):
-                    await self._remove_others(document_id, version)
-                    return _outcome(source, "unchanged", old)
-                record = await self._write_beside(source, document_id, placement, tags, on_chunks)
-            except (StoreError, ModelUnavailable):
-                raise
-            except Exception as error:
-                failure = _as_ours(error)
-                await self._store.put_record(_failed(source, placement, old, str(failure)))
-                return Outcome(shown(source.path), "failed", document_id, reason=str(failure), error=failure)
-            # From here on the new version answers, and whatever fails is no fault of the document's.
-            await self._store.make_live(record)
-            await self._remove_others(document_id, str(record.version))
-            return _outcome(source, "changed" if old and old.version else "new", record)
+            return await self._ingest(source, document_id, wanted.after(old), old, on_chunks)
+
+    async def ingest_again(self, document_id: str, find: FindSource) -> Outcome:
+        """As `ingest`, of a document that is in, from the source that `find` has for it.
+
+        All under the lock: what another writer puts in, places elsewhere or removes meanwhile is not undone.
+
+        Raises:
+            NotFound: there is no such document, or not any more.
+            StoreError, ModelUnavailable: as `ingest`; and whatever `find` raises.
+        """
+        async with self.lock(document_id):
+            old = await self._store.record(document_id)
+            if old is None:
+                raise NotFound(f"there is no document {document_id!r}")
+            placement = Placement().after(old)
+            return await self._ingest(await find(old), document_id, placement, old, lambda done, total: None)
+
+    async def _ingest(
+        self,
+        source: Source,
+        document_id: str,
+        placement: Placed,
+        old: DocumentRecord | None,
+        on_chunks: OnChunks,
+    ) -> Outcome:
+        try:
+            sha256 = await asyncio.to_thread(hash_file, source.path)
+            tags = self._contexts.tags(document_id, old)
+            version = self.version_of(sha256, placement, *tags[:1])
+            same = old is not None and old.state == "ready" and old.version == version
+            if old is not None and same and self._contexts.complete(old):
+                await self._remove_others(document_id, version)
+                return _outcome(source, "unchanged", old)
+            record = await self._write_beside(source, document_id, placement, tags, on_chunks)
+        except (StoreError, ModelUnavailable):
+            raise
+        except Exception as error:
+            failure = _as_ours(error)
+            await self._store.put_record(_failed(source, placement, old, str(failure)))
+            return Outcome(shown(source.path), "failed", document_id, reason=str(failure), error=failure)
+        # From here on the new version answers, and whatever fails is no fault of the document's.
+        await self._store.make_live(record)
+        await self._remove_others(document_id, str(record.version))
+        return _outcome(source, "changed" if old and old.version else "new", record)
 
     async def is_current(self, source: Source, old: DocumentRecord, wanted: Placement) -> bool:
         """Whether a document is in as it is on the disk, with the contexts that it has."""

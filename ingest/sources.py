@@ -103,18 +103,25 @@ def source_from_upload(filename: str, data_path: Path, collection: str) -> Sourc
     return Source(path=data_path, uri=f"upload://{collection}/{name}", size=size, name=name)
 
 
-def source_of_record(uri: str) -> Source | None:
+def source_of_record(uri: str, max_bytes: int) -> Source | None:
     """The file that a document came from, where it is still there under the same name and can be read.
 
     Not when a link has taken its place: it may lead to what was never meant to go in.
+
+    Raises:
+        SourceTooLarge: it has grown past `max_bytes`.
     """
     path = Path(uri.removeprefix("file://"))
     try:
         if not uri.startswith("file://") or uri_of(path) != uri or not path.is_file():
             return None
-        return Source(path, uri, path.stat().st_size, path.name) if os.access(path, os.R_OK) else None
+        size = path.stat().st_size
+        if not os.access(path, os.R_OK):
+            return None
     except (OSError, ValueError):
         return None
+    _check_size(size, max_bytes)
+    return Source(path, uri, size, path.name)
 
 
 def safe_name(filename: str) -> str:
@@ -245,11 +252,7 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
             if not explicit:
                 return SkippedSource(shown(path), f"is {_kind(status.st_mode)}, not a file")
             raise SourceUnreadable(f"is {_kind(status.st_mode)}, not a file")
-        if status.st_size > max_bytes:
-            raise SourceTooLarge(
-                f"is {_megabytes(status.st_size)} MB; the limit is {_megabytes(max_bytes)} MB",
-                remedy="set RAG_MAX_FILE_MB",
-            )
+        _check_size(status.st_size, max_bytes)
         if not os.access(path, os.R_OK):
             raise SourceUnreadable("cannot be read: permission denied")
     except SourceError as error:
@@ -257,6 +260,14 @@ def _examine(path: Path, *, explicit: bool, max_bytes: int) -> Source | SourceFa
     except OSError as error:
         return SourceFailure(shown(path), cannot_be_read(error), SourceUnreadable.code)
     return Source(path=path, uri=uri_of(path), size=status.st_size, name=path.name)
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise SourceTooLarge(
+            f"is {_megabytes(size)} MB; the limit is {_megabytes(max_bytes)} MB",
+            remedy="set RAG_MAX_FILE_MB",
+        )
 
 
 def _kind(mode: int) -> str:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.pipeline import Pipeline, Placement
-from ingest.sources import Source, source_from_upload, source_of_record
+from ingest.report import Outcome
+from ingest.sources import MEGABYTE, Source, source_from_upload, source_of_record
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, document_id_of
 from rag.errors import NoOriginal, NotFound, SourceUnreadable
@@ -24,6 +25,7 @@ class Door:
     def __init__(self, service: Service, parser: ParserProcess) -> None:
         self._store = service.store
         self._files = service.files
+        self._most_bytes = service.settings.max_file_mb * MEGABYTE
         self._pipeline = Pipeline(service.settings, service.store, lambda: service.embedder, parser)
 
     async def upload(
@@ -35,32 +37,36 @@ class Door:
             SourceError: it cannot be ingested; an older version, if any, goes on answering.
         """
         source = source_from_upload(filename, path, collection)
-        return await self._settled(source, Placement(collection, groups))
+        outcome = await self._pipeline.ingest(source, Placement(collection, groups))
+        return await self._settled(document_id_of(source.uri), outcome)
 
-    async def _settled(self, source: Source, placement: Placement) -> tuple[DocumentRecord, str]:
-        outcome = await self._pipeline.ingest(source, placement)
-        record = await self._store.record(document_id_of(source.uri))
+    async def _settled(self, document_id: str, outcome: Outcome) -> tuple[DocumentRecord, str]:
+        record = await self._store.record(document_id)
         if outcome.status == "failed" or record is None:
             raise outcome.error or SourceUnreadable(outcome.reason or "it was removed meanwhile")
         return record, outcome.status
 
-    async def read_again(self, record: DocumentRecord) -> tuple[DocumentRecord, str]:
+    async def read_again(self, document_id: str) -> tuple[DocumentRecord, str]:
         """Ingest a document once more, with its collection and groups as they are.
 
         From the file that it came from, where that is still there; else from the stored original, which is of
         the last version that was ready.
 
         Raises:
+            NotFound: there is no such document, or not any more.
             NoOriginal: there is neither.
             SourceError: it cannot be ingested; the older version, if any, goes on answering.
         """
-        placement = Placement(record.collection, record.groups)
         with tempfile.TemporaryDirectory(prefix="citebox-again-") as folder:
-            source = await asyncio.to_thread(source_of_record, record.uri)
-            if source is None:
+
+            async def find(record: DocumentRecord) -> Source:
+                source = await asyncio.to_thread(source_of_record, record.uri, self._most_bytes)
+                if source is not None:
+                    return source
                 path = await self._stored(record, Path(folder))
-                source = Source(path=path, uri=record.uri, size=path.stat().st_size, name=record.name)
-            return await self._settled(source, placement)
+                return Source(path=path, uri=record.uri, size=path.stat().st_size, name=record.name)
+
+            return await self._settled(document_id, await self._pipeline.ingest_again(document_id, find))
 
     async def _stored(self, record: DocumentRecord, folder: Path) -> Path:
         try:

@@ -43,7 +43,7 @@ NEW = "new"
 MOST_CARRIED = 4
 """Passages that earlier answers cited and that are read again."""
 CLOSING_SECONDS = 5.0
-"""For the checkpoints under way when the process ends."""
+"""For the checkpoints, and for the questions to be logged, when the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +124,19 @@ class Desk:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._questions is not None:
-            await self._questions.written()
+        if self._questions is not None and not await self._questions.written(CLOSING_SECONDS):
+            log.warning("the last questions could not be logged in time")
 
     async def tidy(self) -> None:
         """Forget the conversations and questions whose time is over; to be called now and then."""
-        try:
-            await self._conversations.sweep()
-            if self._questions is not None:
-                await self._questions.sweep()
-        except CiteboxError as error:
-            log.warning("what is old could not be forgotten: %s", error)
+        sweeps = [self._conversations.sweep]
+        if self._questions is not None:
+            sweeps.append(self._questions.sweep)
+        for sweep in sweeps:  # each for itself: one that fails keeps nothing of the other's
+            try:
+                await sweep()
+            except CiteboxError as error:
+                log.warning("what is old could not be forgotten: %s", error)
 
     async def forget(self, conversation_id: str, caller: Caller) -> None:
         """Forget a conversation.

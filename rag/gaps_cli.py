@@ -34,8 +34,7 @@ def gaps(
         async with open_here() as service:
             found = await service.gaps.find(days, disliked=disliked)
             near = {each for gap in found.gaps for each in gap.nearest}
-            records = [await service.store.record(each) for each in sorted(near)]
-            return found, {record.id: record.title for record in records if record is not None}
+            return found, await service.store.titles(near)
 
     found, titles = run(work)
     if json:

@@ -257,6 +257,14 @@ class Settings(BaseSettings):
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(checked_origin(each) for each in value))
 
+    @field_validator("admin_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            # A request without a key would bring the right one.
+            raise ValueError("is empty: make one with `openssl rand -hex 32`, or leave it out")
+        return value
+
     @field_validator("token_secret")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:

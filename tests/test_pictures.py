@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import random
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import RectangleObject
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen import canvas
 
@@ -314,6 +316,29 @@ async def test_a_request_that_was_given_up_does_not_get_its_answer_to_the_next(s
     with pytest.raises(asyncio.CancelledError):
         await drawing
     assert (await plain.picture()).size == (400, 566)
+
+
+def noise() -> bytes:
+    """A page that makes a picture of some megabytes."""
+    out = io.BytesIO()
+    drawing = canvas.Canvas(out, pagesize=A4, invariant=1)
+    grains = Image.frombytes("RGB", (1000, 1000), random.Random(1).randbytes(3_000_000))
+    drawing.drawImage(ImageReader(grains), 0, 0, WIDTH, HEIGHT)
+    drawing.showPage()
+    drawing.save()
+    return out.getvalue()
+
+
+async def test_a_reply_that_is_not_read_to_its_end_does_not_hold_up_the_next_page(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = await shelf.put(noise(), parse_as("Words."))
+    plain = await shelf.put(pdf([(72, 700, "Words.")]))
+    monkeypatch.setattr("rag.pictures.process.REPLY_BYTES", 100_000)
+    async with asyncio.timeout(30):
+        with pytest.raises(PictureFailed, match="ended early"):
+            await large.picture(width=1400)
+        assert (await plain.picture()).width == 400
 
 
 async def test_the_process_knows_nothing_of_our_keys(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

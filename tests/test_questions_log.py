@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,8 +15,10 @@ from typing import Any
 import pytest
 
 from rag.errors import NotFound
-from rag.questions import LoggedQuestion, QuestionLog
+from rag.events import AnswerEvent, Delta
+from rag.questions import LoggedQuestion, QuestionLog, watched
 from rag.questions.log import DAY, FILE, Chosen
+from rag.questions.logged import from_row
 from rag.questions.summary import activity_of, feedback_of
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -158,6 +164,61 @@ async def test_many_questions_at_once_are_all_written(log: QuestionLog) -> None:
         log.note(entry(str(number)))
     await asyncio.sleep(0)
     assert len(await ids(log)) == 40
+
+
+async def test_a_file_that_is_locked_takes_no_thread_from_the_answers(
+    log: QuestionLog, tmp_path: Path
+) -> None:
+    await note(log, entry("a"))
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(40):
+            log.note(entry(str(number)))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(int)
+        assert not await log.written(0.1)
+        other.execute("ROLLBACK")
+    assert await log.written(30)
+    assert len(await ids(log)) == 41
+
+
+async def test_a_log_that_is_far_behind_keeps_no_more(
+    log: QuestionLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rag.questions.log.MOST_WAITING", 3)
+    for number in range(5):
+        log.note(entry(str(number)))
+    assert await ids(log) == ["2", "1", "0"]
+    assert caplog.text.count("could not be logged") == 2
+
+
+async def test_rows_are_read_off_the_event_loop(log: QuestionLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    await note(log, entry("a", outcome="not_found"))
+    threads: set[int] = set()
+
+    def noticed(row: tuple[Any, ...]) -> LoggedQuestion:
+        threads.add(threading.get_ident())
+        return from_row(row)
+
+    monkeypatch.setattr("rag.questions.log.from_row", noticed)
+    assert len(await log.since(0.0)) == len(await log.unanswered(0.0, 10, disliked=False)) == 1
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_the_time_of_a_question_that_was_stopped_is_without_the_readers_own(log: QuestionLog) -> None:
+    async def answering() -> AsyncGenerator[AnswerEvent]:
+        await asyncio.sleep(0.1)
+        yield Delta("Some")
+        raise AssertionError("nobody asks for more")
+
+    async with aclosing(watched(answering(), log, "How long?", "anna")) as events:
+        await anext(events)
+        await asyncio.sleep(0.3)
+    (found,), _ = await log.find(Chosen(), 1)
+    assert found.outcome == "stopped"
+    assert 90 < found.ms < 250
 
 
 async def test_half_a_character_is_replaced(log: QuestionLog) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import os
 import platform
 import shutil
+import threading
 import time
 from datetime import datetime
 from importlib.metadata import version
@@ -169,13 +172,13 @@ async def list_documents(
     )
 
 
-@router.post("/documents/{document_id}/reingest", responses=responses(403, 404, 409, 422, 503))
+@router.post("/documents/{document_id}/reingest", responses=responses(403, 404, 409, 413, 422, 503))
 async def reingest(document_id: str, service: ServiceDep, door: DoorDep) -> ReadAgain:
     """Read a document again: from the file it came from, where that is still there, else from what is stored.
 
     Its collection and groups stay. `unchanged` when the same content is already in as the settings want it.
     """
-    document, status = await door.read_again(await _record(service, document_id))
+    document, status = await door.read_again((await _record(service, document_id)).id)
     return ReadAgain.model_validate({"document": document, "status": status})
 
 
@@ -228,19 +231,29 @@ async def _week(service: Service) -> Week | None:
 
 
 _folders: dict[Path, tuple[float, int]] = {}
+_measuring = threading.Lock()
 
 
 def _measured(folder: Path) -> DataFolder:
-    """What the data folder takes, measured at most once a minute."""
-    at, size = _folders.get(folder, (0.0, 0))
-    if time.monotonic() - at > MEASURED_SECONDS or not at:
-        size = 0
-        for current, _, names in os.walk(folder):
-            for name in names:
-                try:
-                    size += os.lstat(os.path.join(current, name)).st_blocks * 512
-                except OSError:  # removed meanwhile
-                    continue
-        _folders[folder] = (time.monotonic(), size)
+    """What the data folder takes, measured at most once a minute and by one at a time.
+
+    Whoever comes while it is measured gets what it was before, or 0: they must not all hold a thread each.
+    """
+    at, size = _folders.get(folder, (-math.inf, 0))
+    if time.monotonic() - at > MEASURED_SECONDS and _measuring.acquire(blocking=False):
+        try:
+            size = _size_of(folder)
+            _folders[folder] = (time.monotonic(), size)
+        finally:
+            _measuring.release()
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return DataFolder(path=str(folder), bytes=size, free_bytes=shutil.disk_usage(existing).free)
+
+
+def _size_of(folder: Path) -> int:
+    size = 0
+    for current, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # removed meanwhile
+                size += os.lstat(os.path.join(current, name)).st_blocks * 512
+    return size

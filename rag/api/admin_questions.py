@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import date
 from typing import Annotated, Literal
@@ -17,11 +18,12 @@ from rag.questions.gaps import Gaps
 from rag.questions.log import DAY, Chosen, QuestionLog
 from rag.questions.logged import LoggedQuestion, QuestionOutcome, Rating
 from rag.questions.summary import ActivityDay, Feedback, activity_of, feedback_of, last_days
-from rag.service import Service
 from rag.usage import UsageRow
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[MayOperate])
 
+LAST_NUMBER = 2**63 - 1
+"""The last that SQLite can count to."""
 SHEET_PAGE = 500
 SHEET = (
     *("at", "caller", "question", "standalone", "outcome", "route", "model", "ms", "usd", "cached"),
@@ -33,6 +35,8 @@ Format = Annotated[Literal["json", "csv"], Query(description="`csv` for a spread
 
 
 class Titled(BaseModel):
+    """Titles are read when they are shown: the log knows none, so none of a document that was removed."""
+
     titles: dict[str, str] = Field(description="Of the documents that are named here and still there, by id.")
 
 
@@ -73,7 +77,9 @@ async def list_questions(
     until: Annotated[date | None, Query(description="Last day, UTC.")] = None,
     q: Annotated[str | None, Query(max_length=200, description="Part of the question.")] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="Most questions on a page; CSV has all.")] = 50,
-    before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+    before: Annotated[
+        int | None, Query(ge=0, le=LAST_NUMBER, description="`next` of the page before.")
+    ] = None,
     format: Format = "json",
 ) -> Questions | Response:
     """What was asked, the newest first, as far back as questions are kept."""
@@ -86,7 +92,7 @@ async def list_questions(
         questions=found,
         total=await service.questions.count(chosen),
         next=after,
-        titles=await _titles(service, named),
+        titles=await service.store.titles(named),
     )
 
 
@@ -114,7 +120,7 @@ async def gaps(
 ) -> GapList | Response:
     """What readers asked and the documents did not answer, questions of one meaning together."""
     found = await service.gaps.find(days, disliked=disliked)
-    titles = await _titles(service, {each for gap in found.gaps for each in gap.nearest})
+    titles = await service.store.titles({each for gap in found.gaps for each in gap.nearest})
     if format == "csv":
         head = ("question", "count", "disliked", "callers", "last", "examples", "nearest")
         rows = (
@@ -141,7 +147,7 @@ async def feedback_summary(service: ServiceDep, days: Days = 30) -> FeedbackSumm
     rated = [one for one in await log.since(0.0, rated=True) if one.rated and one.rated.date() >= since]
     answers = await log.count(Chosen(outcome="answered", since=since, until=until))
     summary = feedback_of(rated, answers, since, until)
-    titles = await _titles(service, {one.document_id for one in summary.documents})
+    titles = await service.store.titles({one.document_id for one in summary.documents})
     return FeedbackSummary(**dict(summary), titles=titles)
 
 
@@ -152,13 +158,8 @@ async def activity(service: ServiceDep, days: Days = 30) -> Activity:
     since, until = last_days(log.now(), days)
     asked = await log.since((log.now() // DAY - days + 1) * DAY)
     usage = await service.ledger.sums(("day", "model"), since=since, until=until)
-    return Activity(days=activity_of(asked, since, until), usage=usage)
-
-
-async def _titles(service: Service, document_ids: set[str]) -> dict[str, str]:
-    """Read when they are shown, so that the log knows no title of a document that was removed."""
-    records = [await service.store.record(each) for each in sorted(document_ids)]
-    return {record.id: record.title for record in records if record is not None}
+    days_asked = await asyncio.to_thread(activity_of, asked, since, until)  # they may be very many
+    return Activity(days=days_asked, usage=usage)
 
 
 def _sheet(log: QuestionLog, chosen: Chosen) -> StreamingResponse:

@@ -43,8 +43,8 @@ class IngestDoor(Protocol):
 
     async def remove(self, document_id: str) -> None: ...
 
-    async def read_again(self, record: DocumentRecord) -> tuple[DocumentRecord, str]:
-        """As `upload`, from the source or the stored original; raises NoOriginal where there is neither."""
+    async def read_again(self, document_id: str) -> tuple[DocumentRecord, str]:
+        """As `upload`, from the source or the stored original; raises NotFound, NoOriginal."""
         ...
 
 

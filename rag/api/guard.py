@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.api.deps import LOOPBACK, check_write
 from rag.api.problems import MEDIA_TYPE, problem_of
-from rag.errors import CiteboxError, Forbidden, OriginNotAllowed, TooLarge
+from rag.errors import CiteboxError, Forbidden, NotFound, OriginNotAllowed, TooLarge
 from rag.origins import Page, page_of
 from rag.settings import Settings
 
@@ -29,6 +29,8 @@ WRITES = {
     "DELETE": re.compile(r"/v1/conversations/[^/]+/?"),
 }
 """What the page of an allowed origin may do beyond reading. A new path is not among it by itself."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""A route lets a line break pass at the end of its path, and what is looked up by path would miss it."""
 READABLE = re.compile(r"/v1/.*|/(?:readyz|healthz)", re.S)
 """Where replies can be read by the page of an allowed origin."""
 PREFLIGHT = {
@@ -110,6 +112,7 @@ class Guard:
         """The most bytes the request's body may have; all that can be refused before it is read, is.
 
         Raises:
+            NotFound: no path has such characters.
             Forbidden: a foreign Host, or a write without the right to it.
             OriginNotAllowed: another site's page wants more than it may.
             TooLarge: the body says itself that it is too long.
@@ -124,6 +127,8 @@ class Guard:
                 raise _not_allowed(page)
         if page.kind != "own":
             _check_page(method, path, page)
+        if _CONTROL.search(path):
+            raise NotFound("there is no such path")
         limit = BODY_BYTES
         if method not in SAFE_METHODS and path.rstrip("/").startswith(DOCUMENTS):
             check_write(self._settings, headers)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathValue
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from rag.api.deps import PicturesDep, ReaderDep, ServiceDep
 from rag.api.documents import stored_version
@@ -88,12 +88,13 @@ async def original(
     if not service.settings.downloads:
         raise DownloadsOff("this service does not give out originals", remedy="RAG_DOWNLOADS")
     record, live = await stored_version(service, reader, document_id, version)
-    body, stored_name = await service.files.original(document_id, live)
+    blocks, size, stored_name = await service.files.original_in_blocks(document_id, live)
     known = record.media_type in PLAIN_TYPES
-    return Response(
-        body,
+    return StreamingResponse(
+        blocks,
         media_type=record.media_type if known else "application/octet-stream",
         headers={
+            "Content-Length": str(size),
             "Content-Disposition": _attachment(_name_of(record, stored_name)),
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "Cache-Control": "private, no-store",
@@ -114,5 +115,7 @@ def _name_of(record: DocumentRecord, stored_name: str) -> str:
 
 def _attachment(name: str) -> str:
     """RFC 6266: the name in ASCII for old programs, and as it is."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip() or "document"
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    # Once more: a full-width quotation mark, say, has become one that ends the name in the header.
+    plain = _NOT_IN_NAMES.sub("_", ascii_name).strip(" .") or "document"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -27,6 +27,7 @@ MOST_WAITING = 64
 HELD_BYTES = 256_000_000
 """Of documents that a process keeps open, so that the next page of one need not send it again."""
 REPLY_BYTES = 100_000_000
+BLOCK = 1 << 16
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 
@@ -177,8 +178,12 @@ class Worker:
             return
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        if process.stdin is not None:
-            process.stdin.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        # Half a reply may be on its way; until it is read, Python 3.11 does not see that the process ended.
+        while await process.stdout.read(BLOCK):
+            pass
         await process.wait()
 
     def _rest(self) -> None:

@@ -1,7 +1,7 @@
 """The questions of the last days: one SQLite file in the data directory, readable by its owner alone.
 
 A question is written beside its answer, never before it: a log that fails costs no reader an answer, and a
-slow one no time. What is deleted is overwritten.
+slow one no time, since it has a thread of its own. What is deleted is overwritten.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 FILE = "questions.sqlite"
 DAY = 86_400.0
+MOST_WAITING = 1000
+"""Questions to be written; a log that is further behind than that keeps no more of them."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS questions (
@@ -66,6 +69,8 @@ class QuestionLog:
         self._seconds = days * DAY
         self._clock = clock
         self._writing: set[asyncio.Task[None]] = set()
+        # The threads that all share are for answers: a locked file would hold every one of them up.
+        self._thread = ThreadPoolExecutor(1, "questions")
 
     @property
     def on(self) -> bool:
@@ -79,10 +84,14 @@ class QuestionLog:
 
     def note(self, entry: LoggedQuestion) -> None:
         """Write a question, soon; whoever reads through this object finds it."""
-        if self.on:
-            task = asyncio.create_task(self._note(entry))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        if not self.on:
+            return
+        if len(self._writing) >= MOST_WAITING:
+            log.warning("a question could not be logged: %d are waiting to be", MOST_WAITING)
+            return
+        task = asyncio.create_task(self._note(entry))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
     async def _note(self, entry: LoggedQuestion) -> None:
         marks = ", ".join("?" * len(COLUMNS.split(", ")))
@@ -93,10 +102,12 @@ class QuestionLog:
         except CiteboxError as error:
             log.warning("a question could not be logged: %s", error)
 
-    async def written(self) -> None:
-        """Return when all that was noted until now is written."""
-        if self._writing:
-            await asyncio.wait(set(self._writing))
+    async def written(self, seconds: float | None = None) -> bool:
+        """Return when all that was noted until now is written; False when it is not after so many seconds."""
+        if not self._writing:
+            return True
+        _, waiting = await asyncio.wait(set(self._writing), timeout=seconds)
+        return not waiting
 
     async def rate(
         self, answer_id: str, caller: str, rating: Rating, reasons: Sequence[Reason], comment: str | None
@@ -157,6 +168,15 @@ class QuestionLog:
         found = [from_row(row[1:]) for row in rows[:limit]]
         return found, rows[limit - 1][0] if len(rows) > limit else None
 
+    async def _entries(self, statement: str, values: Sequence[Any]) -> list[LoggedQuestion]:
+        """The rows that a statement selects; they may be very many, so the event loop reads none of them."""
+
+        def read() -> list[LoggedQuestion]:
+            rows = self._with(lambda db: db.execute(statement, values).fetchall())
+            return [from_row(row) for row in rows]
+
+        return await self._in_thread(read)
+
     async def count(self, chosen: Chosen) -> int:
         await self.written()
         where, values = self._where(chosen)
@@ -171,16 +191,14 @@ class QuestionLog:
             f"SELECT {COLUMNS} FROM questions WHERE at >= ? AND (outcome = 'not_found'{also}) "  # noqa: S608
             "ORDER BY number DESC LIMIT ?"
         )
-        values = (max(since, self._oldest()), limit)
-        return [from_row(row) for row in await self._do(lambda db: db.execute(statement, values).fetchall())]
+        return await self._entries(statement, (max(since, self._oldest()), limit))
 
     async def since(self, at: float, *, rated: bool = False) -> list[LoggedQuestion]:
         """All questions since then, oldest first; with `rated` those with a rating alone."""
         await self.written()
         also = " AND rating IS NOT NULL" if rated else ""
         statement = f"SELECT {COLUMNS} FROM questions WHERE at >= ?{also} ORDER BY number"  # noqa: S608
-        values = (max(at, self._oldest()),)
-        return [from_row(row) for row in await self._do(lambda db: db.execute(statement, values).fetchall())]
+        return await self._entries(statement, (max(at, self._oldest()),))
 
     # ------------------------------------------------------------ the file
 
@@ -205,7 +223,10 @@ class QuestionLog:
         return " AND ".join(parts), values
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.to_thread(self._with, work)
+        return await self._in_thread(lambda: self._with(work))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction on the file, which is made where it is missing."""

@@ -20,18 +20,20 @@ async def watched(
     """The same events; the question is noted once, when its answer is there or will not come."""
     at = log.now()
     worked, resumed = 0.0, time.monotonic()
+    working = True  # and not waiting for the reader, who has an event
     outcome: QuestionOutcome = "stopped"  # unless something else comes of it
     noted = False
     try:
         async with aclosing(answering) as events:
             async for event in events:
                 worked += time.monotonic() - resumed
+                working = False
                 if isinstance(event, Done):
                     # Before its reader has it: they may rate it at once.
                     log.note(of_answer(event.answer, at, caller, question, round(worked * 1000, 1)))
                     noted = True
                 yield event
-                resumed = time.monotonic()
+                resumed, working = time.monotonic(), True
     except CiteboxError as error:
         outcome = "refused" if error.status < 500 or isinstance(error, AnswerRefused) else "failed"
         raise
@@ -40,7 +42,8 @@ async def watched(
         raise
     finally:
         if not noted:
-            worked += max(time.monotonic() - resumed, 0.0)
+            if working:
+                worked += time.monotonic() - resumed
             log.note(
                 LoggedQuestion(
                     id=uuid.uuid4().hex,

@@ -19,7 +19,7 @@ import shutil
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -39,6 +39,7 @@ ORIGINAL = "original"
 
 _VERSION = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _SUFFIX = re.compile(r"\.[0-9a-z]{1,16}")
+_BLOCK = 1 << 20
 _KEPT_DOCUMENTS = 64
 _KEPT_CHARACTERS = 32_000_000
 
@@ -208,15 +209,43 @@ class FileStore:
         """
 
         def read() -> tuple[bytes, str]:
-            name = str(self._structure(document_id, version).get("original"))
-            # The name decides which file is read, so it must be one that `save` can have written.
-            if name != ORIGINAL and not (
-                name.startswith(ORIGINAL) and _SUFFIX.fullmatch(name.removeprefix(ORIGINAL))
-            ):
-                raise _damaged(document_id, version)
+            name = self._original_name(document_id, version)
             return self._read(document_id, version, name), name
 
         return await self._in_thread(read)
+
+    async def original_in_blocks(
+        self, document_id: str, version: str
+    ) -> tuple[AsyncIterator[bytes], int, str]:
+        """As `original`, for whoever may be slow to take it: a block at a time, how many bytes, the name."""
+
+        def look() -> tuple[str, int, str]:
+            name = self._original_name(document_id, version)
+            path = f"{self._folder(document_id, version)}/{name}"
+            try:
+                return path, int(self._fs.size(path)), name
+            except FileNotFoundError:
+                raise _gone(document_id, version) from None
+
+        path, size, name = await self._in_thread(look)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            file = await self._in_thread(lambda: self._fs.open(path, "rb"))
+            try:
+                while block := await self._in_thread(lambda: file.read(_BLOCK)):
+                    yield block
+            finally:
+                file.close()
+
+        return blocks(), size, name
+
+    def _original_name(self, document_id: str, version: str) -> str:
+        """It decides which file is read, so it must be one that `save` can have written."""
+        name = str(self._structure(document_id, version).get("original"))
+        ending = name.removeprefix(ORIGINAL)
+        if not name.startswith(ORIGINAL) or (ending and not _SUFFIX.fullmatch(ending)):
+            raise _damaged(document_id, version)
+        return name
 
     async def sizes(self, versions: Sequence[tuple[str, str]]) -> dict[str, int]:
         """Bytes of the stored originals, by document; without those that are not stored or damaged."""
@@ -225,7 +254,7 @@ class FileStore:
             found = {}
             for document_id, version in versions:
                 with contextlib.suppress(NotFound, StoreError, OSError):
-                    name = str(self._structure(document_id, version).get("original"))
+                    name = self._original_name(document_id, version)
                     found[document_id] = int(self._fs.size(f"{self._folder(document_id, version)}/{name}"))
             return found
 
@@ -260,7 +289,7 @@ class FileStore:
         try:
             return bytes(self._fs.cat_file(f"{self._folder(document_id, version)}/{name}"))
         except FileNotFoundError:
-            raise NotFound(f"no files of version {version} of document {document_id} are stored") from None
+            raise _gone(document_id, version) from None
 
     # ------------------------------------------------------------ helpers
 
@@ -290,6 +319,10 @@ def _named() -> Iterator[None]:
         raise StoreUnavailable(
             f"the stored files cannot be reached: {error}", remedy="check RAG_FILES_URL or RAG_DATA_DIR"
         ) from error
+
+
+def _gone(document_id: str, version: str) -> NotFound:
+    return NotFound(f"no files of version {version} of document {document_id} are stored")
 
 
 def _damaged(document_id: str, version: str) -> StoreError:

@@ -124,6 +124,11 @@ class Store:
         found = await searching.live_records(self._connection, self._names, {document_id})
         return found.get(document_id)
 
+    async def titles(self, document_ids: set[str]) -> dict[str, str]:
+        """The titles of those of these documents that there are, for whoever may know of all."""
+        found = await searching.live_records(self._connection, self._names, document_ids)
+        return {record.id: record.title for record in found.values()}
+
     async def records(self) -> list[DocumentRecord]:
         """All records, for the write path, sorted by uri."""
         points = await self._scroll(self._names.documents, None)

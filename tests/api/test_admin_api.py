@@ -13,6 +13,7 @@ import httpx
 import jwt
 import pytest
 
+from rag.api import admin
 from rag.api.app import create_app
 from rag.keys import digest
 from rag.settings import Settings
@@ -184,6 +185,24 @@ def test_the_operator_removes_a_document_of_another_group(service: Operated) -> 
     assert problem(service.admin.delete(f"/v1/admin/documents/{ident}")) == (404, "not_found")
 
 
+def test_the_data_folder_is_measured_by_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 10_000)
+    within: list[int] = []
+    measure = admin._size_of
+
+    def slow(folder: Path) -> int:
+        within.append(admin._measured(folder).bytes)  # somebody else, meanwhile
+        return measure(folder)
+
+    monkeypatch.setattr(admin, "_size_of", slow)
+    assert admin._measured(tmp_path).bytes >= 10_000
+    assert within == [0]
+    assert admin._measured(tmp_path).bytes >= 10_000
+    assert len(within) == 1
+
+
 # ---------------------------------------------------------------- reading again
 
 
@@ -278,6 +297,12 @@ def test_questions_are_chosen_and_paged(service: Operated) -> None:
     assert service.questions(until="2020-01-01") == []
     (cited,) = {each for one in service.questions(q="in the words of") for each in one["documents"]}
     assert first["titles"][cited] == "Falcon backups"
+
+
+def test_a_page_after_more_questions_than_can_be_counted_is_not_valid(service: Operated) -> None:
+    response = service.admin.get("/v1/admin/questions", params={"before": 2**63})
+    assert problem(response) == (422, "invalid_request")
+    assert service.questions(before=2**63 - 1) == service.questions()
 
 
 def test_a_question_and_all_questions_of_a_caller_can_be_forgotten(service: Operated) -> None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from rag.api.app import create_app
+from rag.errors import PictureFailed
+from rag.pictures.pictures import Pictures
+from rag.pictures.process import Workers
+from rag.settings import Settings
 from tests.live import LiveService
 
 SECONDS = 60
@@ -62,3 +70,29 @@ def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path, plain_service: Liv
     with pytest.raises(RuntimeError, match="the service ended") as ended:
         service.start({"RAG_PORT": port})
     assert "RAG_PORT" in str(ended.value)
+
+
+async def test_the_processes_that_draw_end_with_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tidy() -> None:
+        pass
+
+    @asynccontextmanager
+    async def opened(settings: Settings) -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(desk=SimpleNamespace(tidy=tidy))
+
+    async def load() -> bytes:
+        return b"no PDF"
+
+    monkeypatch.setattr("rag.api.app.open_service", opened)
+    monkeypatch.setattr("ingest.uploads.open_door", nullcontext)
+    app = create_app(Settings(data_dir=tmp_path))
+    workers = Workers(count=1)
+    app.state.runtime.pictures = Pictures(workers)
+    async with app.router.lifespan_context(app):
+        await app.state.runtime.settled.wait()
+        with pytest.raises(PictureFailed):
+            await workers.ask("a", load, {"do": "draw", "page": 1, "width": 400})
+        assert workers.pids
+    assert not workers.pids

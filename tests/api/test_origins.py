@@ -229,6 +229,14 @@ def test_what_changes_documents_or_is_the_operators_is_for_no_other_page_whateve
     assert "Access-Control-Allow-Methods" not in refused.headers
 
 
+def test_a_line_break_at_the_end_of_a_path_leads_around_nothing(hosted: httpx.Client) -> None:
+    for page in (HERE, THERE):
+        reply = hosted.get("/v1/usage%0A", headers=page | bearing(ADMIN_KEY))
+        assert_problem(reply, 404, "not_found")
+    asked = hosted.post("/v1/ask%0A", json={"question": HOW_LONG}, headers=HERE)
+    assert_problem(asked, 404, "not_found")
+
+
 def test_a_page_of_the_service_itself_is_known_also_where_the_browser_does_not_say_so(
     hosted: httpx.Client,
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_page_of_another_sites_making_is_bytes_and_no_page(plain: httpx.Client
         ("Übersicht – 漢字.txt", "Übersicht – 漢字.txt"),
         ("report\u202etxt.exe.txt", "reporttxt.exe.txt"),
         ("100%41.txt", "100_41.txt"),
+        ("a\uff02\uff1b filename\uff0a=b.txt", "a\uff02\uff1b filename\uff0a=b.txt"),
     ],
 )
 def test_a_hostile_name_stays_one_name(plain: httpx.Client, upload: Uploader, name: str, shown: str) -> None:

@@ -14,7 +14,7 @@ from ingest.report import Outcome
 from ingest.sources import Source, discover
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, Filters, Reader, document_id_of
-from rag.errors import SourceDamaged, SourceUnreadable
+from rag.errors import NotFound, SourceDamaged, SourceUnreadable
 from rag.settings import Settings
 from rag.sparse import encode_query
 from rag.store import Store, open_store
@@ -112,6 +112,41 @@ async def test_a_change_of_groups_alone_is_a_new_version(bench: Bench) -> None:
     assert (await bench.add(None, Placement(groups=("hr",)))).status == "changed"
     assert (await bench.record()).version != before.version
     assert await bench.texts() == []
+
+
+async def test_reading_again_undoes_nothing_that_another_writer_has_done_meanwhile(bench: Bench) -> None:
+    await bench.add(FIRST)
+    found: list[DocumentRecord] = []
+
+    async def find(record: DocumentRecord) -> Source:
+        found.append(record)
+        return bench.source()
+
+    document_id = (await bench.record()).id
+    async with bench.pipeline.lock(document_id):
+        again = asyncio.create_task(bench.pipeline.ingest_again(document_id, find))
+        await asyncio.sleep(0.2)
+        assert not found  # what it is to be read from is chosen when nobody else writes any more
+        narrowed = (await bench.record()).model_copy(update={"groups": ("hr",), "collection": "people"})
+        await bench.store.put_record(narrowed)
+    await again
+    record = await bench.record()
+    assert found == [narrowed]
+    assert (record.collection, record.groups) == ("people", ("hr",))
+    assert await bench.texts() == []
+
+
+async def test_reading_again_does_not_bring_back_what_was_removed(bench: Bench) -> None:
+    await bench.add(FIRST)
+    document_id = (await bench.record()).id
+    await bench.pipeline.remove(document_id)
+
+    async def find(record: DocumentRecord) -> Source:
+        raise AssertionError("there is nothing to be found for it")
+
+    with pytest.raises(NotFound):
+        await bench.pipeline.ingest_again(document_id, find)
+    assert await bench.store.record(document_id) is None
 
 
 async def test_another_chunk_size_counts_as_a_change(bench: Bench, settings: Settings) -> None:

@@ -16,9 +16,10 @@ from ingest.sources import (
     hash_file,
     safe_name,
     source_from_upload,
+    source_of_record,
     uri_of,
 )
-from rag.errors import SourceUnreadable
+from rag.errors import SourceTooLarge, SourceUnreadable
 
 LIMIT = 1_000_000
 
@@ -209,3 +210,12 @@ def test_an_upload_is_a_source_under_its_collection(tmp_path: Path) -> None:
         5,
         data,
     )
+
+
+def test_a_file_that_has_grown_past_the_limit_is_not_read_again(tmp_path: Path) -> None:
+    uri = uri_of(write(tmp_path / "log.txt", "x" * 100))
+    found_again = source_of_record(uri, 100)
+    assert found_again is not None
+    assert found_again.size == 100
+    with pytest.raises(SourceTooLarge, match="the limit is"):
+        source_of_record(uri, 99)

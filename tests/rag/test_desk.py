@@ -12,16 +12,18 @@ import pytest
 
 from rag.asking import Asked, Desk
 from rag.claude import ClaudeClient, Turn
+from rag.conversation_store import ConversationStore
 from rag.documents import Filters, Reader
 from rag.draft import NOT_FOUND
 from rag.errors import InvalidRequest, NotFound, OverBudget
 from rag.events import Delta
 from rag.keys import Caller
+from rag.questions import LoggedQuestion, QuestionLog
 from rag.usage import Ledger
 from tests.claude_server import Cite, ClaudeServer, ErrorStatus, Part, Slow, Text
 from tests.fakes import parsed, put
 from tests.rag.conftest import Library
-from tests.rag.desks import closed, desk_of, settings_of
+from tests.rag.desks import answerer_of, closed, desk_of, settings_of
 
 KEYS = "How often do encryption keys rotate?"
 SUMMARY = "Summarise the backup policy"
@@ -302,3 +304,24 @@ async def test_what_was_read_for_one_who_leaves_is_on_the_account(
                 break
     (row,) = await ledger.sums([])
     assert (row.requests, row.input_tokens + row.cache_write_tokens > 0, row.usd > 0) == (1, True, True)
+
+
+async def test_conversations_that_cannot_be_swept_keep_no_old_question(
+    library: Library, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of(library, None)
+    client = ClaudeClient(settings)
+    path = tmp_path / "conversations.sqlite"
+    conversations = ConversationStore(path, 24)
+    old = QuestionLog(tmp_path / "questions.sqlite", 10, lambda: 0.0)
+    old.note(LoggedQuestion(id="a", at=0, caller="anna", question="How?", outcome="answered", ms=1))  # type: ignore[arg-type]
+    await old.written()
+    path.write_bytes(b"no database any more" * 100)
+    questions = QuestionLog(tmp_path / "questions.sqlite", 10)
+    answerer = answerer_of(library, settings, client)
+    desk = Desk(settings, library.store, answerer, client, ledger, conversations, questions)
+    await desk.tidy()
+    assert "could not be forgotten" in caplog.text
+    with pytest.raises(NotFound):
+        await old.delete("a")
+    await closed([desk], [client])

@@ -88,3 +88,9 @@ def test_a_file_that_is_not_toml_is_an_error() -> None:
     Path("citebox.toml").write_text("port: 7000\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="not valid TOML"):
         load_settings()
+
+
+def test_an_admin_key_of_nothing_is_refused_for_a_request_without_a_key_would_match_it() -> None:
+    Path("citebox.toml").write_text('admin_key = " "\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="RAG_ADMIN_KEY is empty"):
+        load_settings()

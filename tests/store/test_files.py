@@ -167,3 +167,14 @@ async def test_the_files_of_one_index_are_not_those_of_another(tmp_path: Path) -
     await other.remove_document(DOCUMENT)
     assert await other.documents() == []
     assert await one.text(DOCUMENT, V1) == PARSED.text
+
+
+async def test_an_original_comes_in_blocks_as_it_was_saved(files: FileStore) -> None:
+    body = bytes(range(256)) * 10_000
+    await save(files, original=body)
+    blocks, size, name = await files.original_in_blocks(DOCUMENT, V1)
+    found = [block async for block in blocks]
+    assert (b"".join(found), size, name) == (body, len(body), "original.pdf")
+    assert len(found) > 1
+    with pytest.raises(NotFound):
+        await files.original_in_blocks(DOCUMENT, V2)

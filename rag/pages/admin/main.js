@@ -22,12 +22,13 @@ let loading = null;
 /** Show the section that the address names; what stands after `?` is for the section. */
 function go() {
   const [name, query = ""] = location.hash.slice(1).split("?");
-  const section = SECTIONS[name] ?? overview;
+  const known = Object.hasOwn(SECTIONS, name);
+  const section = known ? SECTIONS[name] : overview;
   byId("title").textContent = section.title;
   byId("about").textContent = section.about;
   document.title = `${section.title} · Citebox operator`;
   for (const link of document.querySelectorAll("nav a")) {
-    const current = link.hash === `#${SECTIONS[name] ? name : "overview"}`;
+    const current = link.hash === `#${known ? name : "overview"}`;
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -131,5 +132,12 @@ function again() {
 }
 setInterval(again, AGAIN_MS);
 document.addEventListener("visibilitychange", again);
+
+// An action that was refused, as forgetting a question, is told like a section that could not be read.
+addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof Problem)) return;
+  event.preventDefault();
+  tell(event.reason);
+});
 
 enter();

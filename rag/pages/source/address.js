@@ -57,8 +57,10 @@ export function takeToken() {
   const token = fragment.get("token");
   if (token === null) return;
   fragment.delete("token");
-  const rest = fragment.toString();
-  history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
+  // The whole address: a path that begins with two slashes would name another host, and be refused.
+  const address = new URL(location.href);
+  address.hash = fragment.toString();
+  history.replaceState(history.state, "", address);
   keepToken(token);
 }
 

@@ -1,7 +1,7 @@
 /** What a reader takes away: the quote with its source, the link, the original. */
 
 import { announce } from "../home/dom.js";
-import { get } from "./service.js";
+import { get, received } from "./service.js";
 
 const SAID_FOR = 2000;
 
@@ -42,7 +42,7 @@ function writeBySelection(text) {
 /** Fetch a file with the reader's rights, and save it under the name that the service gives it. */
 export async function save(path) {
   const response = await get(path);
-  const url = URL.createObjectURL(await response.blob());
+  const url = URL.createObjectURL(await received(response.blob()));
   const told = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("Content-Disposition") ?? "");
   const link = document.createElement("a");
   link.href = url;

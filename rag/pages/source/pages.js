@@ -1,7 +1,7 @@
 /** The picture of a PDF's page with the passage marked on it: one page at a time, its neighbours fetched ahead. */
 
 import { byId, element, say } from "../home/dom.js";
-import { documentPath, get, getJson } from "./service.js";
+import { documentPath, get, getJson, received } from "./service.js";
 
 const WIDTHS = [400, 700, 1000, 1400, 2000];
 const ZOOMS = [1, 1.25, 1.5, 2, 3];
@@ -98,7 +98,7 @@ export class PagePictures {
     const { signal } = page.fetching;
     try {
       const path = documentPath(this.source, `pages/${page.number}/picture`, { version, width });
-      const picture = await (await get(path, signal)).blob();
+      const picture = await received((await get(path, signal)).blob(), signal);
       if (signal.aborted || width < page.width) return;
       if (page.url) URL.revokeObjectURL(page.url);
       page.url = URL.createObjectURL(picture);

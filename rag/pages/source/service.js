@@ -14,7 +14,17 @@ const UNREACHABLE = {
 
 /** What `path` gives, as JSON; throws a Problem. */
 export async function getJson(path, signal) {
-  return (await get(path, signal)).json();
+  return received((await get(path, signal)).json(), signal);
+}
+
+/** The body of a reply, which can break off as a reply can stay away; throws a Problem. */
+export async function received(body, signal) {
+  try {
+    return await body;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(UNREACHABLE);
+  }
 }
 
 /** What `path` gives, as a reply whose body is yet to be read; throws a Problem. */

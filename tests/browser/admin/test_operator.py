@@ -321,6 +321,21 @@ def test_a_question_is_forgotten(page: Page, service: LiveService) -> None:
     expect(page.get_by_text("What shall be forgotten?")).to_have_count(0)
 
 
+def test_an_action_that_is_refused_is_told(page: Page, service: LiveService, complaints: Complaints) -> None:
+    complaints.expect("status of 503")
+    ask(service, "What stays known?")
+    open_section(page, "questions", "Questions")
+    told = {"title": "The vector store cannot be reached", "detail": "the log is locked", "status": 503}
+    page.route(
+        "**/v1/admin/questions/*",
+        lambda route: route.fulfill(status=503, content_type="application/problem+json", json=told),
+    )
+    page.get_by_role("button", name="Forget: What stays known?").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    expect(page.locator("#problem")).to_contain_text("the log is locked")
+    expect(row(page, "What stays known?")).to_be_visible()
+
+
 def test_questions_and_gaps_are_saved_as_csv(page: Page) -> None:
     for name, title in (("questions", "Questions"), ("gaps", "Content gaps")):
         open_section(page, name, title)
