@@ -22,6 +22,8 @@ from rag.store import open_store
 from rag.terminal import FAILED, out, plain, print_json
 
 LITTLE_SPACE = 1 << 30
+ADMIN_KEY_LENGTH = 16
+"""Characters; `openssl rand -hex 32` gives 64."""
 CALLERS = "who may ask"
 COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red"}
 
@@ -174,6 +176,13 @@ def _exposure(settings: Settings) -> Check:
             detail=f"anyone who reaches {settings.host} can read what may be read by "
             f"{', '.join(settings.reader_groups)}",
             remedy="put it behind your sign-on; set RAG_ADMIN_KEY to allow changes over HTTP",
+        )
+    if len(settings.admin_key.get_secret_value()) < ADMIN_KEY_LENGTH:
+        return Check(
+            name="exposure",
+            state="WARN",
+            detail=f"RAG_ADMIN_KEY has fewer than {ADMIN_KEY_LENGTH} characters, and guessing is not slowed",
+            remedy="make one with `openssl rand -hex 32`",
         )
     return Check(name="exposure", state="OK", detail="changes over HTTP need the admin key")
 

@@ -315,6 +315,11 @@ class Settings(BaseSettings):
         return self.anthropic_api_key is not None or self.anthropic_base_url is not None
 
     @property
+    def tells_readers_apart(self) -> bool:
+        """Whether anything says who asks: keys, tokens, or the pages of other origins."""
+        return bool(self.keys_file or self.takes_tokens or self.allowed_origins or self.require_key)
+
+    @property
     def takes_tokens(self) -> bool:
         return self.token_secret is not None or self.token_public_key is not None
 

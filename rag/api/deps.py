@@ -215,11 +215,20 @@ def may_operate(runtime: RuntimeDep, request: Request) -> None:
     """Everything below /v1/admin, reading included: as `check_write`; the guard lets no other site's page in.
 
     Raises:
-        Forbidden: as `check_write`, or whoever asks brings a reader's key.
+        Forbidden: as `check_write`, or without an admin key, readers are told apart or this one brings a key.
     """
-    check_write(runtime.settings, request.headers)
-    if runtime.settings.admin_key is None and bearer(request.headers):
+    settings = runtime.settings
+    check_write(settings, request.headers)
+    if settings.admin_key is not None:
+        return
+    if bearer(request.headers):
         raise Forbidden("a reader's key does not open the operator's page")
+    if settings.tells_readers_apart:
+        # Such a service is there for others, and a proxy before it may look like this machine.
+        raise Forbidden(
+            "where keys, tokens or origins are set, the operator's page needs an admin key",
+            remedy="set RAG_ADMIN_KEY on the service and send it as `Authorization: Bearer …`",
+        )
 
 
 MayOperate = Depends(may_operate)

@@ -366,3 +366,18 @@ def test_activity_has_a_row_for_each_day_and_what_was_spent(service: Operated) -
     assert today["questions"] == sum(today["outcomes"].values()) > 0
     assert today["p50_ms"] <= today["p95_ms"]
     assert {row["model"] for row in found["usage"]} >= {"extractive"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"token_secret": "s" * 32}, {"allowed_origins": ("https://wiki.example",)}, {"require_key": True}],
+)
+async def test_where_readers_are_told_apart_even_this_machine_needs_the_admin_key(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    app = create_app(Settings(data_dir=tmp_path, **settings))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        refused = await http.get("/v1/admin/overview")
+    assert refused.status_code == 403
+    assert "RAG_ADMIN_KEY" in refused.json()["remedy"]

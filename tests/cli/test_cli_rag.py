@@ -132,8 +132,10 @@ def test_the_doctor_names_what_is_wrong_and_the_remedy(elsewhere: Commands, no_m
 
 
 def test_a_warning_alone_is_no_failure(elsewhere: Commands) -> None:
-    ran = elsewhere.rag("doctor", "--json", RAG_PORT="0")
+    ran = elsewhere.rag("doctor", "--json", RAG_PORT="0", RAG_HOST="0.0.0.0", RAG_ADMIN_KEY="short")
     assert ran.code == 0
+    assert "fewer than 16 characters" in checks(ran)["exposure"]["detail"]
+    assert "short" not in ran.out
     assert checks(ran)["store"]["state"] == checks(ran)["claude"]["state"] == "WARN"
     assert "ingest add" in checks(ran)["store"]["remedy"]
 
