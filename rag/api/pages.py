@@ -15,6 +15,7 @@ router = APIRouter(include_in_schema=False)
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 METHODS = ["GET", "HEAD"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?P<ending>css|js|svg)")
+_LANGUAGE = re.compile(r"[a-z]{2}")
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 """For the search box alone: a module script of another site is fetched with CORS."""
 
@@ -44,6 +45,14 @@ async def playground_page() -> Response:
 @router.api_route("/searchbox.js", methods=METHODS)
 async def searchbox() -> Response:
     return _file("rag.searchbox", "dist/searchbox.js", "text/javascript", ANY_ORIGIN)
+
+
+@router.api_route("/searchbox.{language}.js", methods=METHODS)
+async def searchbox_language(language: str) -> Response:
+    """The texts of a language, which the box loads where it is wanted."""
+    if not _LANGUAGE.fullmatch(language):
+        raise NotFound(f"there is no search box in {language!r}")
+    return _file("rag.searchbox", f"dist/searchbox.{language}.js", "text/javascript", ANY_ORIGIN)
 
 
 @router.api_route("/assets/{page}/{name}", methods=METHODS)

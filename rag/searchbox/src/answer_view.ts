@@ -1,21 +1,31 @@
-/** The text of one answer on the page. While it streams, only its last block is parsed and built again. */
+/** The text of one answer on the page, block by block: what has been built stays, and no frame is held up for long. */
 import type { Answer, Citation } from "../types/index.js";
 import { blocksOf, nodesOf } from "./markdown.js";
 import { decorate, type Decoration, plain, signsOf, withSigns } from "./marks.js";
 
-/** A block that takes long to build is built less often: work stays below a quarter of the time. */
+/** Milliseconds of building in one frame, after which the rest waits for the next. */
+const BUDGET = 24;
+/** A block that takes long to build is built less often while it grows: work stays below a quarter of the time. */
 const REST = 3;
 /** Markers that are buttons; the list of sources has them all. */
 const MOST_MARKERS = 500;
 
+interface Block {
+  readonly raw: string;
+  readonly nodes: Node[];
+  readonly markers: number;
+}
+
 export class AnswerView {
   readonly element = document.createElement("div");
-  /** Characters of the stream whose nodes are settled, and the markers among them. */
+  #blocks: Block[] = [];
+  /** How many of the blocks cannot change any more, and where the text goes on after them. */
   #settled = 0;
-  #markers = 0;
-  #unsettled: Node[] = [];
+  #from = 0;
   #shown = "";
-  #finished: Answer | null = null;
+  #answer: Answer | null = null;
+  /** The blocks of the finished answer. */
+  #whole: string[] = [];
   #restUntil = 0;
 
   constructor(
@@ -26,49 +36,62 @@ export class AnswerView {
     this.element.setAttribute("part", "answer");
   }
 
-  /** Shows what has come so far; false when it rests and should be called again in the next frame. */
+  /** Shows what has come so far; false when there is more to do in the next frame. */
   stream(text: string, citations: ReadonlyMap<number, Citation>): boolean {
-    if (this.#finished || text === this.#shown) return true;
+    if (text === this.#shown) return true;
     const begun = performance.now();
     if (begun < this.#restUntil) return false;
-    this.#shown = text;
-    const blocks = blocksOf(plain(text.slice(this.#settled)));
-    while (blocks.at(-1)?.type === "space") blocks.pop();
-    for (const node of this.#unsettled) node.parentNode?.removeChild(node);
-    const last = blocks.pop();
-    for (const { raw } of blocks) {
-      const [fragment, markers] = this.#build(raw, citations, this.#markers);
-      this.element.append(fragment);
-      this.#settled += raw.length;
-      this.#markers += markers;
-    }
-    const [fragment] = this.#build(last?.raw ?? "", citations, this.#markers);
-    this.#unsettled = [...fragment.childNodes];
-    this.element.append(fragment);
+    const tokens = blocksOf(plain(text.slice(this.#from)));
+    while (tokens.at(-1)?.type === "space") tokens.pop();
+    const raws = tokens.map(({ raw }) => raw);
+    const built = this.#sync(this.#settled, raws, citations);
+    // All but the last of the text are settled, be it that the last has been built or not.
+    const settled = Math.min(built, Math.max(0, raws.length - 1));
+    this.#settled += settled;
+    for (const raw of raws.slice(0, settled)) this.#from += raw.length;
+    if (built === raws.length) this.#shown = text;
     const now = performance.now();
     this.#restUntil = now + REST * (now - begun);
-    return true;
+    return built === raws.length;
   }
 
-  /** Replaces what was streamed, without touching what is the same. */
-  finish(answer: Answer, citations: ReadonlyMap<number, Citation>): void {
-    if (this.#finished === answer) return;
-    this.#finished = answer;
-    const whole = this.element.cloneNode(false) as Element;
-    const signs = signsOf(answer);
-    let at = 0;
-    let made = 0;
-    for (const { raw } of blocksOf(plain(answer.text))) {
-      const [fragment, markers] = this.#build(withSigns(raw, at, signs), citations, made);
-      whole.append(fragment);
-      at += raw.length;
-      made += markers;
+  /** Replaces what was streamed, without touching what is the same; false as above. */
+  finish(answer: Answer, citations: ReadonlyMap<number, Citation>): boolean {
+    if (this.#answer !== answer) {
+      this.#answer = answer;
+      const signs = signsOf(answer);
+      let at = 0;
+      this.#whole = blocksOf(plain(answer.text)).map(({ raw }) => {
+        at += raw.length;
+        return withSigns(raw, at - raw.length, signs);
+      });
     }
-    if (!whole.isEqualNode(this.element)) this.element.replaceChildren(...whole.childNodes);
+    return this.#sync(0, this.#whole, citations) === this.#whole.length;
   }
 
-  #build(raw: string, citations: ReadonlyMap<number, Citation>, before: number): [DocumentFragment, number] {
-    const fragment = nodesOf(raw, this.tableName);
-    return [fragment, decorate(fragment, { citations, name: this.name }, MOST_MARKERS - before)];
+  /** Makes the blocks after the first `kept` those of `raws`; returns how many of them are there now. */
+  #sync(kept: number, raws: readonly string[], citations: ReadonlyMap<number, Citation>): number {
+    const until = performance.now() + BUDGET;
+    let count = 0;
+    while (count < raws.length && this.#blocks[kept + count]?.raw === raws[count]) count++;
+    const root = this.element.getRootNode();
+    const focused = root instanceof ShadowRoot ? root.activeElement : null;
+    for (const { nodes } of this.#blocks.splice(kept + count)) {
+      for (const node of nodes) this.element.removeChild(node);
+    }
+    let markers = this.#blocks.reduce((sum, block) => sum + block.markers, 0);
+    for (; count < raws.length && performance.now() < until; count++) {
+      const raw = raws[count] ?? "";
+      const fragment = nodesOf(raw, this.tableName);
+      const made = decorate(fragment, { citations, name: this.name }, MOST_MARKERS - markers);
+      markers += made;
+      this.#blocks.push({ raw, nodes: [...fragment.childNodes], markers: made });
+      this.element.append(fragment);
+    }
+    if (focused instanceof HTMLElement && !focused.isConnected) {
+      const same = `[data-marker="${focused.dataset.marker}"]`;
+      this.element.querySelector<HTMLElement>(same)?.focus({ preventScroll: true });
+    }
+    return count;
   }
 }

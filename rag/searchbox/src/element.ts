@@ -1,5 +1,5 @@
 /** `<rag-search>`: attributes, the JS API and events; what it shows is in `panel.ts`. */
-import { LitElement, type PropertyDeclarations, type PropertyValues, type TemplateResult, unsafeCSS } from "lit";
+import { LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult, unsafeCSS } from "lit";
 import type { Answer, CiteDetail, Mode, RagSearchElement, RagSearchEventMap, Strings, Theme } from "../types/index.js";
 import { Api } from "./api.js";
 import { Asking, type Listener } from "./asking.js";
@@ -8,7 +8,7 @@ import { sourceUrl, withToken } from "./links.js";
 import { Panel } from "./panel.js";
 import { Recents } from "./recents.js";
 import type { Action } from "./state.js";
-import { languageOf, Texts } from "./strings/index.js";
+import { languageOf, learning, Texts } from "./strings/index.js";
 import answer from "./styles/answer.css";
 import base from "./styles/base.css";
 import panel from "./styles/panel.css";
@@ -55,6 +55,8 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
   recents = new Recents("", false);
   readonly asking: Asking;
   readonly #panel: Panel;
+  #learning: Promise<void> | null = null;
+  #drawn = false;
   #frame = 0;
   #greeted = false;
 
@@ -108,6 +110,7 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
   }
 
   async ask(question: string): Promise<Answer | null> {
+    await this.updateComplete;
     this.open();
     return this.#panel.ask(question);
   }
@@ -177,15 +180,32 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
     const collections = this.collection.split(",").map((name) => name.trim()).filter(Boolean);
     this.asking.filters = collections.length ? { collections } : undefined;
     const language = languageOf(this.lang || nearestLanguage(this));
-    if (changed.has("strings") || this.texts.wanted !== language) this.texts = new Texts(language, this.strings);
+    this.#learning = learning(language);
+    if (this.#learning) void this.#learning.then(() => this.requestUpdate());
+    else if (changed.has("strings") || this.texts.wanted !== language) this.texts = new Texts(language, this.strings);
   }
 
-  protected override render(): TemplateResult {
-    return boxView(this.#panel);
+  /** Nothing until the language is there: text that changes under the reader's eyes would be worse. */
+  protected override render(): TemplateResult | typeof nothing {
+    return this.#learning && !this.#drawn ? nothing : boxView(this.#panel);
+  }
+
+  /** Whether there is anything to open. */
+  get drawn(): boolean {
+    return this.#drawn;
+  }
+
+  /** Also waits for the language, before which nothing is drawn. */
+  protected override async getUpdateComplete(): Promise<boolean> {
+    const done = await super.getUpdateComplete();
+    if (!this.#learning || this.#drawn) return done;
+    await this.#learning;
+    return this.updateComplete;
   }
 
   protected override updated(): void {
-    this.#panel.updated();
+    this.#drawn ||= !this.#learning;
+    if (this.#drawn) this.#panel.updated();
   }
 
   #changed(action: Action, soon: boolean): void {

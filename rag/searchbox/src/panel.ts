@@ -35,7 +35,7 @@ export class Panel {
 
   open(): void {
     const dialog = this.#dialog;
-    if (!this.box.hasUpdated) {
+    if (!this.box.drawn) {
       void this.box.updateComplete.then(() => this.open());
       return;
     }
@@ -85,8 +85,8 @@ export class Panel {
     if (field && field.value !== state.query) field.value = state.query;
     for (const turn of state.turns) {
       const view = this.prose(turn);
-      if (turn.answer) view.finish(turn.answer, turn.citations);
-      else if (!view.stream(turn.text, turn.citations)) this.box.nextFrame();
+      const { answer, citations, text } = turn;
+      if (!(answer ? view.finish(answer, citations) : view.stream(text, citations))) this.box.nextFrame();
     }
     if (this.#scrollTo) {
       const turn = this.#find(`#question-${this.#scrollTo}`)?.closest<HTMLElement>(".turn");
@@ -151,6 +151,7 @@ export class Panel {
   pin(turn: Turn, citation: Citation, anchor: Element): void {
     const url = this.#url(citation, turn);
     if (this.box.emit("rag-cite", { action: "preview", place: citation, url })) this.preview.pin(citation, url, anchor);
+    else this.preview.hide(false);
   }
 
   readonly clearRecents = (): void => {
@@ -244,6 +245,14 @@ export class Panel {
     }
     return null;
   }
+
+  /** The page behind the dialog stays where it is. */
+  readonly wheeled = (event: WheelEvent): void => {
+    const inside = event.composedPath().some((one) => {
+      return one instanceof HTMLElement && one.matches(".panel *") && one.scrollHeight > one.clientHeight + 1;
+    });
+    if (!inside && !event.ctrlKey) event.preventDefault();
+  };
 
   readonly cancelled = (event: Event): void => {
     if (this.preview.hide()) event.preventDefault();

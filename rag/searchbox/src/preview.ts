@@ -88,6 +88,12 @@ export class Preview implements ReactiveController {
   place(): void {
     const card = this.#card;
     if (!card || !this.shown) return;
+    const { citation, anchor } = this.shown;
+    if (!anchor.isConnected) {
+      // The block that still streams is built again and again, its markers with it.
+      const same = this.host.renderRoot.querySelectorAll(`[data-marker="${citation.marker}"]`);
+      this.shown.anchor = [...same].at(-1) ?? anchor;
+    }
     const at = this.shown.anchor.getBoundingClientRect();
     const set = (name: string, pixels: number): void => card.style.setProperty(name, `${pixels}px`);
     const under = innerHeight - at.bottom - 2 * GAP;

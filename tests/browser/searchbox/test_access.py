@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.browser.conftest import Complaints
 from tests.browser.library import BACKUPS, BACKUPS_QUOTE, PARKING, UNKNOWN
 
 from .box import Box
@@ -240,6 +241,30 @@ def test_the_language_is_that_of_the_page(embed: Embed, lang: str, placeholder: 
     own = {"placeholder": "Was gibt es?", "reasons": {"wrong": "Nö"}}
     box.element.evaluate("(element, own) => element.strings = own", own)
     expect(box.field).to_have_attribute("placeholder", "Was gibt es?")
+
+
+def test_a_box_that_is_opened_at_once_opens_when_its_language_is_there(embed: Embed) -> None:
+    box = embed()
+    box.page.evaluate(
+        """() => {
+          const second = Object.assign(document.createElement("rag-search"), { lang: "de", id: "second" });
+          document.body.append(second);
+          second.open("Sicherung");
+        }"""
+    )
+    second = Box(box.page, "#second")
+    expect(second.field).to_be_focused()
+    expect(second.field).to_have_value("Sicherung")
+    expect(second.field).to_have_attribute("placeholder", "Suchen oder eine Frage stellen")
+
+
+def test_a_language_that_cannot_be_loaded_leaves_english(embed: Embed, complaints: Complaints) -> None:
+    complaints.expect("ERR_FAILED")
+    box = embed()
+    box.page.route("**/searchbox.de.js", lambda route: route.abort())
+    box.element.evaluate("(element) => element.lang = 'de'")
+    box.open()
+    expect(box.field).to_have_attribute("placeholder", "Search or ask a question")
 
 
 def _tab_to(box: Box, name: str) -> None:

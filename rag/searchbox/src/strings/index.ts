@@ -1,11 +1,14 @@
 /** The texts of a language, with what the host replaces, and how numbers are written into them. */
 import type { Plural, RagSearchElement, Strings } from "../../types/index.js";
-import { ar } from "./ar.js";
-import { de } from "./de.js";
 import { en } from "./en.js";
-import { es } from "./es.js";
 
-const LANGUAGES: Record<string, Strings> = { ar, de, en, es };
+/** Texts by language; those that are not English have a file of their own, which who does not read them never loads. */
+const LANGUAGES: Record<string, Strings> = { en };
+const FILES: Record<string, () => Promise<Strings>> = {
+  ar: async () => (await import("./ar.js")).ar,
+  de: async () => (await import("./de.js")).de,
+  es: async () => (await import("./es.js")).es,
+};
 const RIGHT_TO_LEFT = /^(ar|dv|fa|he|ps|sd|ug|ur|yi)\b/i;
 
 export type Values = Record<string, string | number>;
@@ -20,7 +23,7 @@ export class Texts {
 
   /** English where there is no such language, unless the host brings texts of it. */
   constructor(wanted: string, overrides: RagSearchElement["strings"]) {
-    const own = LANGUAGES[wanted.toLowerCase().split("-")[0] ?? ""];
+    const own = LANGUAGES[builtIn(wanted)];
     const language = own || Object.keys(overrides).length ? wanted : "en";
     this.language = language;
     this.wanted = wanted;
@@ -60,6 +63,22 @@ export class Texts {
   #format(value: number, options: Intl.NumberFormatOptions): string {
     return new Intl.NumberFormat(this.#numbers.resolvedOptions().locale, options).format(value);
   }
+}
+
+/** Loads the texts of a language where that takes a moment; null where they are there, or will never be. */
+export function learning(wanted: string): Promise<void> | null {
+  const name = builtIn(wanted);
+  const load = FILES[name];
+  if (!load || LANGUAGES[name]) return null;
+  return load().then(
+    (texts) => void (LANGUAGES[name] = texts),
+    // English then: a box in another language is better than none.
+    () => void delete FILES[name],
+  );
+}
+
+function builtIn(wanted: string): string {
+  return wanted.toLowerCase().split("-")[0] ?? "";
 }
 
 /** A language tag that Intl takes; `en` for one that it does not. */

@@ -29,6 +29,7 @@ export function boxView(panel: Panel): TemplateResult {
             part="dialog"
             aria-label=${strings.label}
             @click=${(event: Event) => event.target === event.currentTarget && panel.close()}
+            @wheel=${panel.wheeled}
             @cancel=${panel.cancelled}
             @close=${panel.closed}
           >
