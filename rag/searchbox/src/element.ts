@@ -100,6 +100,7 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
   }
 
   open(query = ""): void {
+    if (!this.#drawn) return void this.updateComplete.then(() => this.open(query));
     this.#panel.open();
     if (query) this.asking.typed(query, true);
     void this.greet();
@@ -188,11 +189,6 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
   /** Nothing until the language is there: text that changes under the reader's eyes would be worse. */
   protected override render(): TemplateResult | typeof nothing {
     return this.#learning && !this.#drawn ? nothing : boxView(this.#panel);
-  }
-
-  /** Whether there is anything to open. */
-  get drawn(): boolean {
-    return this.#drawn;
   }
 
   /** Also waits for the language, before which nothing is drawn. */

@@ -35,10 +35,6 @@ export class Panel {
 
   open(): void {
     const dialog = this.#dialog;
-    if (!this.box.drawn) {
-      void this.box.updateComplete.then(() => this.open());
-      return;
-    }
     if (dialog && !dialog.open) {
       this.#before = deepActive();
       dialog.showModal();
