@@ -14,7 +14,7 @@ NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
-	bench-scale bench-marks
+	bench-scale bench-marks bench-searchbox
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -24,7 +24,8 @@ help:
 	@echo "make searchbox     build the search box that is served from its TypeScript; only who changes it needs Node"
 	@echo "make screenshots   the pictures in the README and docs, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
-	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale, bench-marks"
+	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale, bench-marks,"
+	@echo "     bench-searchbox"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -123,6 +124,9 @@ bench-ingest: setup models
 
 bench-marks: setup
 	$(BIN)/python -m bench.marks $(FILES)
+
+bench-searchbox: setup-dev models $(CHROMIUM)
+	$(BIN)/python -m pytest -q tests/browser/searchbox/test_searching.py -k key_press
 
 bench-scale: setup models
 	$(BIN)/python -m bench.scale $(SIZES) $(if $(SET),--set $(SET))

@@ -35,6 +35,14 @@ const trimmed = {
       let source = await readFile(path, "utf8");
       const exports = ["Lexer", "Tokenizer"].map((name) => source.match(new RegExp(`\\w+ as ${name}\\b`))[0]);
       source = without(source, /var (\w+)=new \w+;function \w+\(\w+,\w+\)\{return \1\.parse\([^]*$/, `export{${exports}};`);
+      // The rules of its other ways of reading Markdown, of which the box has one.
+      source = without(source, /,(\w+)=\{\.\.\.\w+,html:d\(`[^]+?(?=,\w+=\/\^\\\\\(\[!)/, "");
+      source = without(source, /,\w+=\{\.\.\.\w+,link:d\(\/\^!\?[^]+?getRegex\(\)\}/, "");
+      source = without(source, /(?<=normal:\w+,gfm:\w+),pedantic:\w+/, "");
+      source = without(source, /(?<=normal:\w+,gfm:\w+),breaks:\w+,pedantic:\w+/, "");
+      for (const [option, value] of Object.entries({ pedantic: "!1", breaks: "!1", gfm: "!0", silent: "!0", extensions: "null" })) {
+        source = source.replaceAll(`this.options.${option}`, value);
+      }
       return { contents: source };
     });
     onLoad({ filter: /purify\.es\.mjs$/ }, async ({ path }) => {

@@ -362,3 +362,15 @@ def test_what_is_no_exact_origin_is_refused_at_the_start(monkeypatch: pytest.Mon
     monkeypatch.setenv("RAG_ALLOWED_ORIGINS", f"https://good.example, {given}")
     with pytest.raises(SettingsError, match="RAG_ALLOWED_ORIGINS"):
         load_settings()
+
+
+def test_the_search_box_comes_packed_to_whoever_takes_it_so(hosted: httpx.Client) -> None:
+    packed = hosted.get("/searchbox.js", headers={"Accept-Encoding": "gzip"})
+    plain = hosted.get("/searchbox.js", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) <= 45 * 1024 < int(plain.headers["content-length"])
+    assert hosted.get("/searchbox.de.js").headers["access-control-allow-origin"] == "*"
+    for missing in ("/searchbox.xx.js", "/searchbox.DE.js", "/searchbox...%2fdist%2fsearchbox.js"):
+        assert hosted.get(missing).status_code == 404

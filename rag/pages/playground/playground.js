@@ -74,8 +74,14 @@ function summary(detail) {
 }
 
 byId("copy").addEventListener("click", async ({ target }) => {
-  await navigator.clipboard.writeText(byId("snippet").textContent);
-  target.textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText(byId("snippet").textContent);
+    target.textContent = "Copied";
+  } catch {
+    // Browsers give the clipboard to https and localhost alone.
+    getSelection().selectAllChildren(byId("snippet"));
+    target.textContent = "Selected: copy it";
+  }
   setTimeout(() => (target.textContent = "Copy"), COPIED_MS);
 });
 byId("forget").addEventListener("click", () => {

@@ -1,9 +1,8 @@
 /** What a screen reader is told: each state once, and the answer when it is whole. */
+import { MOST_CHARACTERS } from "./asking.js";
 import type { Action, State } from "./state.js";
 import type { Texts } from "./strings/index.js";
 import { stateOf } from "./views/turn.js";
-
-const LONGEST = 600;
 
 /** The words for what has just happened; null where it needs none. */
 export function announcement(action: Action, state: State, texts: Texts): string | null {
@@ -37,10 +36,10 @@ export function announcement(action: Action, state: State, texts: Texts): string
 
 function said(kind: keyof Texts["strings"]["troubles"], texts: Texts): string {
   const { title, text } = texts.strings.troubles[kind];
-  return `${title}. ${text}`;
+  return `${title}. ${texts.fill(text, { limit: MOST_CHARACTERS })}`;
 }
 
 function finished(text: string, state: string, { strings }: Texts): string {
-  const words = text.replace(/\[\d+\]/g, "").replace(/[*_`#|]+/g, "");
-  return `${strings.answerReady} ${state}. ${words.length > LONGEST ? `${words.slice(0, LONGEST)}…` : words}`;
+  const words = text.replace(/\[\d+\]/g, "").replace(/^#+\s|[*`|]+|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}])/gmu, "");
+  return `${strings.answerReady} ${state}. ${words}`;
 }

@@ -29,7 +29,7 @@ export class AnswerView {
   #restUntil = 0;
 
   constructor(
-    private readonly tableName: string,
+    private readonly names: { table: string; code: string },
     private readonly name: Decoration["name"],
   ) {
     this.element.className = "prose";
@@ -82,7 +82,7 @@ export class AnswerView {
     let markers = this.#blocks.reduce((sum, block) => sum + block.markers, 0);
     for (; count < raws.length && performance.now() < until; count++) {
       const raw = raws[count] ?? "";
-      const fragment = nodesOf(raw, this.tableName);
+      const fragment = nodesOf(raw, this.names);
       const made = decorate(fragment, { citations, name: this.name }, MOST_MARKERS - markers);
       markers += made;
       this.#blocks.push({ raw, nodes: [...fragment.childNodes], markers: made });

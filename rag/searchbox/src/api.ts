@@ -88,6 +88,9 @@ export class Api {
         if (done) break;
         parser.feed(decoder.decode(value, { stream: true }));
       }
+    } catch (error) {
+      // A reply had begun: what ended it was no refusal.
+      throw error instanceof TypeError ? new Failure(troubleBehind(error)) : error;
     } finally {
       void reader.cancel().catch(() => {});
     }
@@ -98,9 +101,11 @@ export class Api {
   /** The trouble behind an error. A browser does not say why another origin refused: the script's own address does. */
   async explain(error: unknown): Promise<Trouble> {
     const found = troubleBehind(error);
-    if (found.kind !== "unreachable" || new URL(this.endpoint).origin === location.origin) return found;
+    if (error instanceof Failure || found.kind !== "unreachable" || new URL(this.endpoint).origin === location.origin) return found;
     const script = await fetch(`${this.endpoint}searchbox.js`, { method: "HEAD", cache: "no-store" }).catch(() => null);
-    return script?.ok ? trouble("forbidden") : found;
+    if (!script?.ok) return found;
+    console.warn(`rag-search: RAG_ALLOWED_ORIGINS of ${this.endpoint} does not name ${location.origin}`);
+    return trouble("forbidden");
   }
 
   async #request(path: string, body?: object, signal?: AbortSignal): Promise<Response> {

@@ -77,6 +77,13 @@ export class Asking {
     if (turn) this.dispatch({ type: "stopped", key: turn.key });
   }
 
+  /** The element is gone: nothing is asked any more, and nothing waits to be. */
+  rest(): void {
+    this.stop();
+    clearTimeout(this.#timer);
+    this.#search?.abort();
+  }
+
   newSearch(): void {
     this.stop();
     this.typed("", false);
@@ -85,12 +92,14 @@ export class Asking {
 
   /** Learns early that the reader may not ask; a service that does not tell is asked all the same. */
   async greet(): Promise<void> {
+    const { api } = this;
     try {
-      const session = await this.api.session();
+      const session = await api.session();
+      if (api !== this.api) return;
       this.dispatch({ type: "session", gate: null, takesFeedback: session.feedback !== false });
     } catch (error) {
-      const found = await this.api.explain(error);
-      if (found.kind !== "expired" && found.kind !== "forbidden") return;
+      const found = await api.explain(error);
+      if (api !== this.api || (found.kind !== "expired" && found.kind !== "forbidden")) return;
       this.dispatch({ type: "session", gate: found, takesFeedback: this.state.takesFeedback });
       this.listener.failed(found, null);
     }
@@ -99,9 +108,11 @@ export class Asking {
   async rate(turn: Turn, rating: Rating, reasons: Reason[], comment: string | null, done: boolean): Promise<void> {
     if (!turn.answer) return;
     const { key } = turn;
-    this.dispatch({ type: "rated", key, rating, feedback: done ? "sent" : "form" });
+    // The form stays until what is written in it has arrived.
+    this.dispatch({ type: "rated", key, rating, feedback: done ? turn.feedback : "form" });
     try {
       await this.api.feedback(turn.answer.id, rating, reasons, comment);
+      if (done) this.dispatch({ type: "rated", key, rating, feedback: "sent" });
     } catch {
       this.dispatch({ type: "rated", key, rating, feedback: "failed" });
     }

@@ -22,10 +22,12 @@ export async function copied(text: string, near: Element): Promise<boolean> {
     const field = document.createElement("textarea");
     field.className = "hidden-text";
     field.value = text;
+    const held = (near.getRootNode() as ShadowRoot).activeElement;
     near.append(field);
     field.select();
     const done = document.execCommand("copy");
     field.remove();
+    (held as HTMLElement | null)?.focus();
     return done;
   }
 }

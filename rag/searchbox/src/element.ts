@@ -16,22 +16,26 @@ import { Tokens } from "./token.js";
 import { detailOf } from "./trouble.js";
 import { boxView } from "./views/panel.js";
 
-const HOME = new URL(".", import.meta.url).href;
+/** Not `new URL(".", …)`: bundlers take that for a file. */
+const HOME = (import.meta.url ?? "").replace(/[^/]*(?:[?#].*)?$/, "");
+/** An attribute that is taken away leaves the default of the constructor. */
+const text = { useDefault: true };
 const FRAME_MS = 120;
 
 export class RagSearch extends LitElement implements RagSearchElement, Summoned {
   static override styles = [base, panel, answer].map(unsafeCSS);
   static override properties: PropertyDeclarations = {
-    endpoint: {},
-    tokenEndpoint: { attribute: "token-endpoint" },
-    signIn: { attribute: "sign-in" },
-    mode: {},
-    placeholder: {},
-    shortcut: {},
-    theme: {},
+    endpoint: text,
+    tokenEndpoint: { ...text, attribute: "token-endpoint" },
+    signIn: { ...text, attribute: "sign-in" },
+    // Reflected, since the style sheet asks for it.
+    mode: { ...text, reflect: true },
+    placeholder: text,
+    shortcut: text,
+    theme: text,
     lang: {},
-    collection: {},
-    examples: {},
+    collection: text,
+    examples: text,
     noHistory: { attribute: "no-history", type: Boolean },
     cost: { type: Boolean },
     strings: { attribute: false },
@@ -90,7 +94,7 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
 
   get exampleQuestions(): string[] {
     if (Array.isArray(this.examples)) return this.examples;
-    const text = this.examples.trim();
+    const text = (this.examples ?? "").trim();
     try {
       const list: unknown = text.startsWith("[") ? JSON.parse(text) : text.split("|");
       return Array.isArray(list) ? list.map((one) => String(one).trim()).filter(Boolean) : [];
@@ -102,7 +106,7 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
   open(query = ""): void {
     if (!this.#drawn) return void this.updateComplete.then(() => this.open(query));
     this.#panel.open();
-    if (query) this.asking.typed(query, true);
+    if (query) this.asking.typed(query, !this.asking.state.turns.length);
     void this.greet();
   }
 
@@ -168,22 +172,28 @@ export class RagSearch extends LitElement implements RagSearchElement, Summoned 
     super.disconnectedCallback();
     dismiss(this);
     window.removeEventListener("online", this.#online);
-    this.asking.stop();
+    this.close();
+    this.asking.rest();
   }
 
   protected override willUpdate(changed: PropertyValues): void {
-    if (!this.hasUpdated || ["endpoint", "tokenEndpoint", "noHistory"].some((name) => changed.has(name))) {
+    const moved = changed.has("endpoint") || changed.has("tokenEndpoint");
+    if (!this.hasUpdated || moved) {
+      // What came from one service has no place in front of another.
+      if (this.hasUpdated) this.asking.newSearch();
       this.api = new Api(this.base, new Tokens(this.tokenEndpoint));
       this.asking.api = this.api;
-      this.recents = new Recents(`rag-search:${this.base}`, !this.noHistory);
       if (this.#greeted) void this.greet(true);
     }
-    const collections = this.collection.split(",").map((name) => name.trim()).filter(Boolean);
+    if (!this.hasUpdated || moved || changed.has("noHistory")) {
+      this.recents = new Recents(`rag-search:${this.base}`, !this.noHistory);
+    }
+    const collections = (this.collection ?? "").split(",").map((name) => name.trim()).filter(Boolean);
     this.asking.filters = collections.length ? { collections } : undefined;
     const language = languageOf(this.lang || nearestLanguage(this));
     this.#learning = learning(language);
     if (this.#learning) void this.#learning.then(() => this.requestUpdate());
-    else if (changed.has("strings") || this.texts.wanted !== language) this.texts = new Texts(language, this.strings);
+    else if (changed.has("strings") || this.texts.wanted !== language) this.texts = new Texts(language, this.strings ?? {});
   }
 
   /** Nothing until the language is there: text that changes under the reader's eyes would be worse. */

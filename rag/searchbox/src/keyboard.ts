@@ -33,19 +33,22 @@ export function labels(shortcut: string): { shown: string; spoken: string } {
   return { shown: shown.join(APPLE ? "" : " "), spoken: spoken.join("+") };
 }
 
+/** Safari ends a composition before the key that ends it, which then has this code alone. */
+export const isComposing = (event: KeyboardEvent): boolean => event.isComposing || event.keyCode === 229;
+
 export const isSend = (event: KeyboardEvent): boolean => event.metaKey || event.ctrlKey;
 
 function pressed(event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.isComposing) return;
+  if (event.defaultPrevented || isComposing(event)) return;
   const slash = event.key === "/" && !event.metaKey && !event.ctrlKey && !event.altKey && !isEditable(event);
   const able = [...boxes]
-    .filter((box) => box.isConnected && box.shortcut !== "none" && (slash || fits(event, box.shortcut)))
+    .filter((box) => box.checkVisibility() && box.shortcut !== "none" && (slash || fits(event, box.shortcut ?? "")))
     .sort((one, other) => (one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   const open = able.find((box) => box.mode === "modal" && box.opened);
   const box = open ?? able[0];
   if (!box || (slash && open)) return;
   event.preventDefault();
-  box.summon(!slash);
+  if (!event.repeat) box.summon(!slash);
 }
 
 function fits(event: KeyboardEvent, shortcut: string): boolean {

@@ -3,6 +3,8 @@ import DOMPurify from "dompurify";
 import { Lexer, type MarkedToken, type Token, Tokenizer, type Tokens } from "marked";
 
 const MARKER = /^\[\d{1,5}\]/;
+/** Emphasis longer than this is none: else each sign that could begin one reads all that follows. */
+const REACH = 1000;
 const SIMPLE: Record<string, string> = { strong: "strong", em: "em", del: "del", blockquote: "blockquote", paragraph: "p", heading: "h3" };
 
 /** Markup and link definitions stay the text that they are, and a marker never becomes a link's name. */
@@ -10,6 +12,12 @@ class PlainTokenizer extends Tokenizer {
   override html(): undefined {}
   override tag(): undefined {}
   override def(): undefined {}
+  override emStrong(source: string, masked: string, before?: string): Tokens.Em | Tokens.Strong | undefined {
+    return super.emStrong(source.slice(0, REACH), masked.slice(-source.length).slice(0, REACH), before);
+  }
+  override del(source: string, masked: string, before?: string): Tokens.Del | undefined {
+    return super.del(source.slice(0, REACH), masked.slice(-source.length).slice(0, REACH), before);
+  }
   override link(source: string): Tokens.Link | undefined {
     const raw = MARKER.exec(source)?.[0];
     return raw ? ({ type: "text", raw, text: raw } as unknown as Tokens.Link) : (super.link(source) as Tokens.Link);
@@ -27,7 +35,11 @@ const ALLOWED = {
 };
 
 export function blocksOf(text: string): Token[] {
-  return new Lexer(OPTIONS).lex(text);
+  try {
+    return new Lexer(OPTIONS).lex(text);
+  } catch {
+    return [{ type: "text", raw: text, text }]; // nested deeper than the stack
+  }
 }
 
 /** HTML in which every sign of the text is escaped; not cleaned yet. */
@@ -35,8 +47,8 @@ export function markupOf(text: string): string {
   return written(blocksOf(text));
 }
 
-/** The nodes of a text; `tableName` names what scrolls for a screen reader. */
-export function nodesOf(text: string, tableName: string): DocumentFragment {
+/** The nodes of a text; `names` are of what scrolls, for a screen reader. */
+export function nodesOf(text: string, names: { table: string; code: string }): DocumentFragment {
   const fragment = DOMPurify.sanitize(markupOf(text), ALLOWED);
   for (const link of fragment.querySelectorAll("a")) {
     if (!link.hasAttribute("href")) link.replaceWith(...link.childNodes);
@@ -48,7 +60,7 @@ export function nodesOf(text: string, tableName: string): DocumentFragment {
     frame.className = "scroll";
     frame.tabIndex = 0;
     frame.role = "region";
-    frame.ariaLabel = tableName;
+    frame.ariaLabel = wide.localName === "pre" ? names.code : names.table;
     wide.replaceWith(frame);
     frame.append(wide);
   }

@@ -5,7 +5,7 @@ import { announcement } from "./announcing.js";
 import { excess } from "./asking.js";
 import { copied, withSources } from "./copying.js";
 import type { RagSearch } from "./element.js";
-import { isSend } from "./keyboard.js";
+import { isComposing, isSend } from "./keyboard.js";
 import { citationUrl } from "./links.js";
 import { Preview } from "./preview.js";
 import { type Action, type Turn } from "./state.js";
@@ -65,6 +65,9 @@ export class Panel {
 
   changed(action: Action): void {
     const { state } = this.box.asking;
+    // These give way to others in the next rendering, and the focus would go with them.
+    const held = (this.box.renderRoot as ShadowRoot | undefined)?.activeElement;
+    if (held?.matches("[part=ask], [part=stop], .ask-row, .feedback button")) this.field?.focus();
     if (action.type === "asked") {
       this.#prose.delete(action.key);
       this.#scrollTo = action.key;
@@ -117,6 +120,7 @@ export class Panel {
   }
 
   retry(turn: Turn): void {
+    this.preview.hide(false);
     this.field?.focus();
     void this.box.asking.ask(turn.question, turn);
   }
@@ -132,8 +136,8 @@ export class Panel {
     let view = this.#prose.get(turn.key);
     if (!view) {
       const { texts } = this.box;
-      const { source, table } = texts.strings;
-      view = new AnswerView(table, ({ marker: n, title }) => texts.fill(source, { n, title }));
+      const { source, table, code } = texts.strings;
+      view = new AnswerView({ table, code }, ({ marker: n, title }) => texts.fill(source, { n, title }));
       this.#prose.set(turn.key, view);
     }
     return view;
@@ -152,7 +156,7 @@ export class Panel {
 
   readonly clearRecents = (): void => {
     this.box.recents.clear();
-    this.box.requestUpdate();
+    this.box.asking.dispatch({ type: "chosen", active: -1 });
     this.field?.focus();
   };
 
@@ -190,7 +194,7 @@ export class Panel {
 
   readonly keys = (event: KeyboardEvent): void => {
     const { asking } = this.box;
-    if (event.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Escape") {
       if (this.preview.hide()) return stop(event);
       if (this.box.mode === "modal") {

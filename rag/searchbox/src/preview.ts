@@ -68,7 +68,14 @@ export class Preview implements ReactiveController {
     return true;
   }
 
+  readonly #moved = (): void => this.place();
+
+  hostConnected(): void {
+    for (const type of ["scroll", "resize"]) window.addEventListener(type, this.#moved, { capture: true, passive: true });
+  }
+
   hostDisconnected(): void {
+    for (const type of ["scroll", "resize"]) window.removeEventListener(type, this.#moved, { capture: true });
     this.hide(false);
   }
 

@@ -175,7 +175,7 @@ function heard(turn: Turn, event: AnswerEvent, milliseconds: number): Partial<Tu
   }
 }
 
-/** Changes a turn that is still there; one that was stopped or has ended hears no more of its stream. */
+/** Changes a turn that is still there. */
 function withTurn(state: State, key: number, change: (turn: Turn) => Partial<Turn>): State {
   return {
     ...state,

@@ -3,6 +3,7 @@ import { Failure, trouble } from "./trouble.js";
 
 const SPARE_MS = 30_000;
 const DEFAULT_SECONDS = 300;
+const PATIENCE_MS = 15_000;
 
 export class Tokens {
   #token: string | null = null;
@@ -32,7 +33,11 @@ export class Tokens {
   }
 
   async #ask(): Promise<string> {
-    const request = fetch(this.endpoint, { cache: "no-store", headers: { Accept: "application/json" } });
+    const request = fetch(this.endpoint, {
+      cache: "no-store",
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
     const response = await request.catch(() => {
       throw new Failure(trouble(navigator.onLine ? "error" : "offline", "The page's token endpoint cannot be reached."));
     });

@@ -26,6 +26,9 @@ const KINDS: Record<string, TroubleKind> = {
   overloaded: "rate_limited",
   over_budget: "over_budget",
   too_large: "too_long",
+  // The host's mistake: signing in again would not help.
+  token_invalid: "error",
+  unauthorised: "forbidden",
 };
 const BY_STATUS: Record<number, TroubleKind> = { 401: "expired", 403: "forbidden", 413: "too_long", 429: "rate_limited" };
 

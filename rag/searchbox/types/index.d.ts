@@ -163,6 +163,7 @@ export interface Strings {
   open: string;
   newTab: string;
   table: string;
+  code: string;
   copy: string;
   copied: string;
   copyFailed: string;

@@ -1,4 +1,4 @@
-/** `<rag-search>` in JSX, for React 19: `import "@citebox/searchbox/react"` in one file of the project. */
+/** `<rag-search>` in JSX, for React 19: `import type {} from "@citebox/searchbox/react"` in one file of the project. */
 import type { DetailedHTMLProps, HTMLAttributes } from "react";
 import type { RagSearchAttributes, RagSearchElement, RagSearchEventMap } from "./index.js";
 
@@ -11,7 +11,7 @@ declare module "react" {
     interface IntrinsicElements {
       "rag-search": Omit<DetailedHTMLProps<HTMLAttributes<RagSearchElement>, RagSearchElement>, "placeholder"> &
         RagSearchAttributes &
-        Handlers & { strings?: RagSearchElement["strings"] };
+        Handlers;
     }
   }
 }

@@ -25,7 +25,7 @@ from tests.live import LiveService
 
 from .box import WATCH_SHIFTS, Box
 from .conftest import Embed
-from .hosts import page, sign, tag
+from .hosts import page, tag
 
 LONG = Text(Part("Backups are kept for ninety days. ", Cite()), "And then there is more to say. " * 60)
 UNCLEAR = "When is it locked?"
@@ -358,4 +358,3 @@ def test_tokens_say_who_asks(embed: Embed) -> None:
     assert asked.value.headers["authorization"].startswith("Bearer ey")
     assert "token" not in asked.value.url
     box.see("done")
-    assert sign().startswith("ey")

@@ -137,6 +137,37 @@ def test_the_page_may_open_citations_itself(embed: Embed) -> None:
     expect(box.card).to_be_hidden()
 
 
+def test_an_attribute_that_is_taken_away_leaves_its_default(embed: Embed) -> None:
+    box = embed()
+    for name in (
+        "mode",
+        "placeholder",
+        "shortcut",
+        "theme",
+        "lang",
+        "collection",
+        "examples",
+        "sign-in",
+        "cost",
+    ):
+        box.element.evaluate("(box, name) => box.setAttribute(name, name === 'mode' ? 'inline' : 'x')", name)
+        box.element.evaluate("(box) => box.updateComplete")
+        box.element.evaluate("(box, name) => box.removeAttribute(name)", name)
+        box.element.evaluate("(box) => box.updateComplete")
+    box.open()
+    expect(box.field).to_have_attribute("placeholder", "Search or ask a question")
+    box.ask_and_see(BACKUPS)
+
+
+def test_a_box_that_was_taken_out_while_open_opens_again(embed: Embed) -> None:
+    box = embed()
+    box.open()
+    box.element.evaluate("(box) => { const { parentNode } = box; box.remove(); parentNode.append(box); }")
+    expect(box.field).to_be_hidden()
+    box.open()
+    assert box.element.evaluate("(box) => box.shadowRoot.querySelector('dialog').matches(':modal')")
+
+
 def test_the_page_may_bring_a_trigger_of_its_own(embed: Embed) -> None:
     box = embed(id="plain")
     box.page.evaluate(

@@ -125,6 +125,13 @@ def _cite(n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("text", [">" * 3000 + " deep", "*a " * 2000, "- " * 2000 + "deep"])
+def test_text_that_is_hard_to_read_is_shown_all_the_same(box: Box, text: str) -> None:
+    _play(box, [text, " The end[1]."], [_cite(1)])
+    box.ask_and_see(BACKUPS)
+    expect(box.prose).to_contain_text("The end")
+
+
 def _unharmed(box: Box) -> None:
     assert box.page.evaluate("window.pwned") is None
     shown = box.element.locator(".prose, .card")

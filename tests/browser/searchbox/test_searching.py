@@ -120,6 +120,11 @@ def test_a_composing_input_method_keeps_its_enter(box: Box) -> None:
         "(field) => field.dispatchEvent(new KeyboardEvent('keydown',"
         " { key: 'Enter', bubbles: true, composed: true, isComposing: true }))"
     )
+    # As Safari tells of it, once the composition is over.
+    box.field.evaluate(
+        "(field) => field.dispatchEvent(new KeyboardEvent('keydown',"
+        " { key: 'Enter', bubbles: true, composed: true, keyCode: 229 }))"
+    )
     expect(box.turns).to_have_count(0)
 
 

@@ -50,6 +50,7 @@ def test_a_connection_that_breaks_marks_the_answer_as_incomplete_and_it_can_be_a
     expect(box.announced).to_contain_text("The connection broke")
     expect(box.turn.locator(".foot")).to_have_count(0)
     assert box.heard[0][1]["question"] == BACKUPS
+    assert box.heard[0][1]["kind"] == "unreachable"
     box.check()
 
     box.button("Try again").click()

@@ -14,8 +14,11 @@ export function AskTheHandbook({ endpoint, onGap }: Props) {
   const box = useRef<RagSearchElement>(null);
 
   useEffect(() => {
-    // It is a custom element of the browser: on a server there is nothing to define it in.
-    void import("@citebox/searchbox");
+    // It is a custom element of the browser: on a server there is nothing to define it in. What is no attribute is set
+    // once it is defined.
+    void import("@citebox/searchbox").then(() => {
+      if (box.current) box.current.strings = { trigger: "Ask the handbook" };
+    });
   }, []);
 
   const answered = ({ detail }: RagSearchEventMap["rag-answer"]) => {
@@ -31,9 +34,8 @@ export function AskTheHandbook({ endpoint, onGap }: Props) {
         collection="handbook"
         examples="How many days of leave do I have?|Who signs off travel?"
         onrag-answer={answered}
-        strings={{ trigger: "Ask the handbook" }}
       />
-      <button type="button" onClick={() => void box.current?.ask("What has changed this month?")}>
+      <button type="button" onClick={() => void box.current?.ask?.("What has changed this month?")}>
         What has changed?
       </button>
     </>

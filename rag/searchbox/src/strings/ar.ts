@@ -52,6 +52,7 @@ export const ar: Strings = {
   open: "افتح في المستند",
   newTab: "يفتح في علامة تبويب جديدة",
   table: "جدول",
+  code: "شيفرة",
   copy: "انسخ مع المصادر",
   copied: "نُسخ",
   copyFailed: "تعذّر النسخ",

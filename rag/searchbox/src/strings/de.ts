@@ -46,6 +46,7 @@ export const de: Strings = {
   open: "Im Dokument öffnen",
   newTab: "öffnet einen neuen Tab",
   table: "Tabelle",
+  code: "Code",
   copy: "Mit Quellen kopieren",
   copied: "Kopiert",
   copyFailed: "Kopieren ging nicht",

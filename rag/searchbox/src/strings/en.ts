@@ -46,6 +46,7 @@ export const en: Strings = {
   open: "Open in the document",
   newTab: "opens in a new tab",
   table: "Table",
+  code: "Code",
   copy: "Copy with sources",
   copied: "Copied",
   copyFailed: "Could not copy",

@@ -46,6 +46,7 @@ export const es: Strings = {
   open: "Abrir en el documento",
   newTab: "se abre en otra pestaña",
   table: "Tabla",
+  code: "Código",
   copy: "Copiar con fuentes",
   copied: "Copiado",
   copyFailed: "No se pudo copiar",

@@ -14,7 +14,7 @@ export function boxView(panel: Panel): TemplateResult {
   const { texts } = box;
   const { strings } = texts;
   const inline = box.mode === "inline";
-  const { shown, spoken } = labels(box.shortcut);
+  const { shown, spoken } = labels(box.shortcut ?? "");
   const trigger = html`<slot name="trigger" @click=${() => box.open()}>
     <button type="button" class="trigger" part="trigger" aria-haspopup="dialog" aria-keyshortcuts=${spoken || nothing}>
       ${icon("search")}<span class="clip">${box.placeholder || strings.trigger}</span>
@@ -102,7 +102,6 @@ function panelView(panel: Panel): TemplateResult {
       @click=${panel.markerClicked}
       @pointerover=${panel.markerHovered}
       @pointerleave=${() => panel.preview.hover()}
-      @scroll=${() => panel.preview.place()}
     >
       ${talking ? state.turns.map((turn) => turnView(panel, turn)) : searchView(panel, options)}
     </div>

@@ -11,7 +11,7 @@ export function troubleView(trouble: Trouble, texts: Texts, signIn: string, retr
   const wait = Math.ceil((trouble.retryAt - Date.now()) / 1000);
   const again = wait > 0 ? texts.fill(strings.retryIn, { seconds: texts.seconds(wait * 1000) }) : strings.retry;
   // The service's own words say more only where ours say little.
-  const detail = trouble.kind === "error" ? trouble.detail : null;
+  const detail = trouble.kind === "error" || trouble.kind === "forbidden" ? trouble.detail : null;
   return html`<div class="trouble" part="error" data-kind=${trouble.kind}>
     ${icon("alert")}
     <div>

@@ -90,7 +90,7 @@ function nearestView(panel: Panel, nearest: NearestDocument[]): TemplateResult {
     <ul>
       ${nearest.map(
         (place) => html`<li>
-          <a class="source" href=${panel.box.url(place)} target="_blank" rel="noopener" @click=${(event: Event) => panel.box.follow(place, panel.box.url(place), event)}>
+          <a class="source" href=${panel.box.url(place)} target="_blank" rel="noopener" @click=${(event: Event) => panel.box.follow(place, panel.box.url(place), event)} @auxclick=${(event: Event) => panel.box.follow(place, panel.box.url(place), event)}>
             ${icon("document")}
             <span class="hit-text" dir="auto"><b class="clip">${place.title}</b>${placeView(place, texts)}</span>
             ${icon("out")}<span class="vh">${texts.strings.newTab}</span>
