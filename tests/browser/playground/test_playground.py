@@ -86,3 +86,12 @@ def test_nothing_on_the_page_is_closed_to_assistive_technology(playground: Page)
     playground.evaluate(AXE.read_text(encoding="utf-8"))
     found = playground.evaluate("axe.run()")["violations"]
     assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+
+
+@pytest.mark.parametrize(
+    "context", [{"viewport": {"width": 390, "height": 800}}], indirect=True, ids=["phone"]
+)
+def test_on_a_phone_nothing_lies_beside_the_screen(playground: Page) -> None:
+    playground.get_by_label("Examples").fill("How long are backups kept? | " * 8)
+    expect(playground.locator("#snippet")).to_contain_text("backups kept")
+    assert playground.evaluate("document.documentElement.scrollWidth <= innerWidth")
