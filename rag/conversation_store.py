@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +20,11 @@ from rag.conversation import Checkpoint, Conversation, Recorded
 from rag.documents import Reader
 from rag.errors import NotFound, StoreUnavailable
 from rag.events import CarriedPassage
+from rag.sqlite_file import make_private, transaction
 
 T = TypeVar("T")
+
+TROUBLE = "conversations cannot be kept"
 
 FILE = "conversations.sqlite"
 
@@ -58,12 +59,9 @@ class ConversationStore:
         self._seconds = hours * 3600
         self._clock = clock
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_private(path)
         except OSError as error:
-            raise StoreUnavailable(
-                f"conversations cannot be kept: {error}", remedy="check RAG_DATA_DIR"
-            ) from None
+            raise StoreUnavailable(f"{TROUBLE}: {error}", remedy="check RAG_DATA_DIR") from None
         self._with(lambda db: [db.execute(one) for one in _SCHEMA.split(";")])
 
     async def create(self, owner: str, reader: Reader) -> Conversation:
@@ -185,26 +183,7 @@ class ConversationStore:
         return self._clock() - self._seconds
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction, which nobody else writes in between."""
-        try:
-            with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA foreign_keys = ON")
-                db.execute("PRAGMA secure_delete = ON")
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    done = work(db)
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-                if db.in_transaction:
-                    db.execute("COMMIT")
-                return done
-        except sqlite3.Error as error:
-            raise StoreUnavailable(
-                f"conversations cannot be kept: {error}", remedy=f"check {self._path}"
-            ) from error
+        return transaction(self._path, work, TROUBLE, "foreign_keys = ON", "secure_delete = ON")
 
 
 def _groups(reader: Reader) -> str:

@@ -7,11 +7,9 @@ requests at the same time cannot together spend more than the day allows. No que
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -20,8 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rag.documents import Charge
 from rag.errors import OverBudget, StoreUnavailable
+from rag.sqlite_file import make_private, transaction
 
 T = TypeVar("T")
+
+TROUBLE = "the account of what is spent cannot be kept"
 
 By = Literal["key", "day", "model"]
 GROUPS: tuple[By, ...] = ("key", "day", "model")
@@ -76,12 +77,9 @@ class Ledger:
         self._path = path
         self._clock = clock
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_private(path)
         except OSError as error:
-            raise StoreUnavailable(
-                f"the account of what is spent cannot be kept: {error}", remedy="check RAG_DATA_DIR"
-            ) from None
+            raise StoreUnavailable(f"{TROUBLE}: {error}", remedy="check RAG_DATA_DIR") from None
         self._with(lambda db: db.executescript(_SCHEMA))
 
     async def hold(
@@ -186,24 +184,7 @@ class Ledger:
         )
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction, which nobody else writes in between."""
-        try:
-            with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    done = work(db)
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-                if db.in_transaction:
-                    db.execute("COMMIT")
-                return done
-        except sqlite3.Error as error:
-            raise StoreUnavailable(
-                f"the account of what is spent cannot be kept: {error}", remedy=f"check {self._path}"
-            ) from error
+        return transaction(self._path, work, TROUBLE)
 
 
 def dollars(usd: float) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,10 +20,13 @@ from typing import Any, TypeVar
 
 from rag.errors import CiteboxError, NotFound, StoreUnavailable
 from rag.questions.logged import COLUMNS, LoggedQuestion, QuestionOutcome, Rating, Reason, from_row, row_of
+from rag.sqlite_file import make_private, transaction
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+TROUBLE = "the log of questions cannot be used"
 
 FILE = "questions.sqlite"
 DAY = 86_400.0
@@ -230,29 +231,18 @@ class QuestionLog:
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction on the file, which is made where it is missing."""
+
+        def prepared(db: sqlite3.Connection) -> T:
+            db.create_function("lower", 1, lambda text: text.lower(), deterministic=True)
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            return work(db)
+
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA secure_delete = ON")
-                db.create_function("lower", 1, lambda text: text.lower(), deterministic=True)
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                    done = work(db)
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-                if db.in_transaction:
-                    db.execute("COMMIT")
-                return done
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(
-                f"the log of questions cannot be used: {error}", remedy=f"check {self._path}"
-            ) from error
+            make_private(self._path)
+        except OSError as error:
+            raise StoreUnavailable(f"{TROUBLE}: {error}", remedy=f"check {self._path}") from error
+        return transaction(self._path, prepared, TROUBLE, "secure_delete = ON")
 
 
 def _array(values: Sequence[str]) -> str:
