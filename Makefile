@@ -125,8 +125,8 @@ bench-ingest: setup models
 bench-marks: setup
 	$(BIN)/python -m bench.marks $(FILES)
 
-bench-searchbox: setup-dev models $(CHROMIUM)
-	$(BIN)/python -m pytest -q tests/browser/searchbox/test_searching.py -k key_press
+bench-searchbox: setup-dev models $(CHROMIUM) $(NODE_MODULES)
+	$(BIN)/python -m pytest -q tests/browser/searchbox -k "key_press or ten_thousand"
 
 bench-scale: setup models
 	$(BIN)/python -m bench.scale $(SIZES) $(if $(SET),--set $(SET))

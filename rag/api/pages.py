@@ -61,7 +61,7 @@ async def searchbox_language(request: Request, language: str) -> Response:
 async def asset(request: Request, page: str, name: str) -> Response:
     """A file of a page; only those that ship with it."""
     known = _NAME.fullmatch(name)
-    if known is None or page not in ("home", "source", "admin", "playground"):
+    if known is None or page not in ("shared", "home", "source", "admin", "playground"):
         raise NotFound(f"there is no file {page}/{name}")
     return _file(request, "rag.pages", f"{page}/{name}", TYPES[known["ending"]])
 

@@ -1,13 +1,8 @@
-/** Making elements. Data only ever becomes text nodes and attributes, never markup. */
+/** The parts that the sections of the page are made of. */
 
-export const byId = (id) => document.getElementById(id);
+import { element } from "../shared/dom.js";
 
-/** A new element with properties and children; strings become text, null and undefined nothing. */
-export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
-}
+export { announce, byId, element } from "../shared/dom.js";
 
 /** Text of somebody else's: shown in its own direction, and shown as it is. */
 export const foreign = (tag, text, className = "") => element(tag, { className, dir: "auto" }, text);
@@ -33,9 +28,4 @@ export function searchField(label, onsearch) {
     timer = setTimeout(() => onsearch(input.value.trim()), 250);
   });
   return input;
-}
-
-/** Tell assistive technology; the same words twice are told twice. */
-export function announce(text) {
-  byId("announcer").replaceChildren(document.createTextNode(text));
 }

@@ -1,6 +1,6 @@
 /** The view of one answer, from the first word of its state to its sources. */
 
-import { announce, byId, element, say } from "./dom.js";
+import { announce, byId, element, say } from "../shared/dom.js";
 import { AnswerText, emphasise, parted } from "./format.js";
 import { hashOf, whereabouts } from "./place.js";
 import { sentence } from "./source.js";

@@ -1,6 +1,6 @@
 /** The text of an answer as elements: paragraphs, lists, code, bold, and markers that open their source. */
 
-import { element } from "./dom.js";
+import { element } from "../shared/dom.js";
 
 const INLINE = /\[(\d{1,4})\]|`([^`\n]+)`|\*\*(?=\S)((?:[^*]|\*(?!\*))+?)(?<=\S)\*\*/g;
 const ITEM = /^\s*(?:[-*•]|(\d{1,3})[.)])\s+(.*)$/;

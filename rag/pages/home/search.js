@@ -1,7 +1,7 @@
 /** The search page: one box, one answer at a time, and an address for everything that can be seen. */
 
 import { AnswerView, plainText } from "./answer.js";
-import { announce, byId, element, say } from "./dom.js";
+import { announce, byId, element, say } from "../shared/dom.js";
 import { examplesFor } from "./examples.js";
 import { hashOf, placeIn } from "./place.js";
 import { SourcePanel, isSame } from "./source.js";

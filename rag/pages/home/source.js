@@ -1,6 +1,6 @@
 /** The panel that shows the stored text of a document at the place of a citation. */
 
-import { announce, byId, element, say } from "./dom.js";
+import { announce, byId, element, say } from "../shared/dom.js";
 import { whereabouts } from "./place.js";
 import { drawSource } from "./stored.js";
 import { getJson } from "./stream.js";

@@ -1,6 +1,6 @@
 /** The stored text of a document as elements, cut into sections that the browser lays out when they come near. */
 
-import { element } from "./dom.js";
+import { element } from "../shared/dom.js";
 
 const SECTION_LENGTH = 6000;
 const CHARACTERS_PER_LINE = 72;

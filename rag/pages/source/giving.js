@@ -1,6 +1,6 @@
 /** What a reader takes away: the quote with its source, the link, the original. */
 
-import { announce } from "../home/dom.js";
+import { announce } from "../shared/dom.js";
 import { get, received } from "./service.js";
 
 const SAID_FOR = 2000;

@@ -1,6 +1,6 @@
 /** The headings beside the text, with the one that the reader is in. */
 
-import { byId, element } from "../home/dom.js";
+import { byId, element } from "../shared/dom.js";
 
 const BESIDE_THE_TEXT = matchMedia("(min-width: 1200px)");
 

@@ -1,6 +1,6 @@
 /** The picture of a PDF's page with the passage marked on it: one page at a time, its neighbours fetched ahead. */
 
-import { byId, element, say } from "../home/dom.js";
+import { byId, element, say } from "../shared/dom.js";
 import { documentPath, get, getJson, received } from "./service.js";
 
 const WIDTHS = [400, 700, 1000, 1400, 2000];

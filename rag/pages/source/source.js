@@ -1,6 +1,6 @@
 /** The source view: a document at the place of a citation, its text and, for a PDF, the picture of the page. */
 
-import { announce, byId, element, say } from "../home/dom.js";
+import { announce, byId, element, say } from "../shared/dom.js";
 import { whereabouts } from "../home/place.js";
 import { addressOf, keepToken, linkTo, readAddress, takeToken } from "./address.js";
 import { findQuote } from "./finding.js";

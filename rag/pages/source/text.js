@@ -1,6 +1,6 @@
 /** The stored text by pages and headings. Every character is there and in its place; only its layout is ours. */
 
-import { element } from "../home/dom.js";
+import { element } from "../shared/dom.js";
 import { codeUnits, sectionsOf } from "../home/stored.js";
 
 const CHARACTERS_PER_LINE = 76;

@@ -3,10 +3,10 @@
 /** The element of the page with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** A new element with properties and children; strings become text. */
+/** A new element with properties and children; strings become text, null and undefined nothing. */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
+  made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
 }
 
