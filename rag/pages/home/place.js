@@ -26,3 +26,17 @@ export function whereabouts({ title, headings, page }) {
   const path = headings.filter((heading) => heading !== title).join(" › ");
   return [path, page ? `page ${page}` : ""].filter(Boolean).join(" · ");
 }
+
+/** Whether a document is source code, which is shown as it is written. */
+export const isCode = ({ media_type }) => media_type === "text/x-source";
+
+/** The page and the headings that enclose an offset in code points, as the service computes them for a citation. */
+export function placeAt({ title, pages, headings }, offset) {
+  const path = [];
+  for (const heading of headings.filter(({ start }) => start <= offset)) {
+    while (path.length && path.at(-1).level >= heading.level) path.pop();
+    path.push(heading);
+  }
+  const page = pages.findLast(({ start }) => start <= offset)?.number;
+  return { title, page, headings: path.map((heading) => heading.title) };
+}

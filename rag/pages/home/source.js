@@ -1,7 +1,7 @@
 /** The panel that shows the stored text of a document at the place of a citation. */
 
 import { announce, byId, element, say } from "../shared/dom.js";
-import { whereabouts } from "./place.js";
+import { isCode, placeAt, whereabouts } from "./place.js";
 import { drawSource } from "./stored.js";
 import { getJson } from "./stream.js";
 
@@ -108,8 +108,9 @@ export class SourcePanel {
   }
 
   draw(source, place) {
+    this.body.classList.toggle("code", isCode(source));
     const mark = drawSource(this.body, source, place.start, place.end);
-    const where = mark ? whereabouts(placed(source, place.start)) : "";
+    const where = mark ? whereabouts(placeAt(source, place.start)) : "";
     byId("source-title").textContent = source.title;
     say(byId("source-place"), where);
     this.body.scrollTop = 0;
@@ -128,17 +129,6 @@ export class SourcePanel {
     this.body.replaceChildren(element("div", { className: "problem" }, ...parts));
     announce(`${problem.title}. ${problem.detail}`);
   }
-}
-
-/** The page and the headings that enclose an offset, as the service computes them for a citation. */
-function placed({ title, pages, headings }, offset) {
-  const path = [];
-  for (const heading of headings.filter(({ start }) => start <= offset)) {
-    while (path.length && path.at(-1).level >= heading.level) path.pop();
-    path.push(heading);
-  }
-  const page = pages.findLast(({ start }) => start <= offset)?.number;
-  return { title, page, headings: path.map((heading) => heading.title) };
 }
 
 /** Whether a citation stands at this place. */

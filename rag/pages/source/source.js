@@ -1,14 +1,14 @@
 /** The source view: a document at the place of a citation, its text and, for a PDF, the picture of the page. */
 
 import { announce, byId, element, say } from "../shared/dom.js";
-import { whereabouts } from "../home/place.js";
+import { isCode, placeAt, whereabouts } from "../home/place.js";
 import { addressOf, keepToken, linkTo, readAddress, takeToken } from "./address.js";
 import { findQuote } from "./finding.js";
 import { copy, save } from "./giving.js";
 import { Outline } from "./outline.js";
 import { PagePictures } from "./pages.js";
 import { documentPath, getJson, Problem } from "./service.js";
-import { placeAt, StoredText } from "./text.js";
+import { StoredText } from "./text.js";
 
 const FRAMES_TO_SETTLE = 8;
 const STILL_THERE = 60;
@@ -26,6 +26,8 @@ let text = null;
 let range = {};
 let fetching = null;
 let pinned = null;
+/** While we go somewhere, the places on the way are not where the reader is. */
+let settling = false;
 let downloads = false;
 
 // ---------------------------------------------------------------- opening
@@ -80,6 +82,7 @@ function draw(found, replaced, focus) {
   if (found !== source) {
     source = found;
     text = new StoredText(byId("text"), source, goToPage);
+    byId("text").classList.toggle("code", isCode(source));
     outline.show(text.headings);
     const hasPictures = source.pages.length > 0;
     byId("pages").hidden = byId("views").hidden = !hasPictures;
@@ -105,6 +108,7 @@ function draw(found, replaced, focus) {
     if (focus) mark.focus({ preventScroll: true });
     bringToView(mark, { page: placed.page, heading: headingAt(range.start) });
   } else {
+    settling = false;
     scrollTo(0, 0);
     follow();
   }
@@ -235,7 +239,8 @@ function bringToView(node, at, block = "center", frames = FRAMES_TO_SETTLE) {
   const tall = node.getBoundingClientRect().height > innerHeight * 0.6;
   node.scrollIntoView({ block: tall ? "start" : block, behavior: "instant" });
   pinned = { ...at, y: scrollY };
-  if (frames) requestAnimationFrame(() => node.isConnected && bringToView(node, at, block, frames - 1));
+  settling = frames > 0;
+  if (settling) requestAnimationFrame(() => node.isConnected && bringToView(node, at, block, frames - 1));
   else follow();
 }
 
@@ -271,7 +276,7 @@ function follow() {
 let due = 0;
 addEventListener("scroll", () => {
   clearTimeout(due);
-  due = setTimeout(follow, 80);
+  due = setTimeout(() => settling || follow(), 80);
 });
 
 /** On a narrow screen one is shown at a time, and each is where it was left. */

@@ -118,17 +118,6 @@ export class StoredText {
   }
 }
 
-/** The page and the headings that enclose an offset in code points, as the service computes them. */
-export function placeAt({ title, pages, headings }, offset) {
-  const path = [];
-  for (const heading of headings.filter(({ start }) => start <= offset)) {
-    while (path.length && path.at(-1).level >= heading.level) path.pop();
-    path.push(heading);
-  }
-  const page = pages.findLast(({ start }) => start <= offset)?.number;
-  return { title, page, headings: path.map((heading) => heading.title) };
-}
-
 /** The headings with how many enclose each: a document may skip levels, an outline should not. */
 function nested(headings) {
   const open = [];

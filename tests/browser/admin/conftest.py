@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, Complaints
 from tests.claude_server import ClaudeServer
 from tests.live import LiveService
 
@@ -44,18 +43,6 @@ def locked(service: LiveService, data_dir: Path) -> Iterator[LiveService]:
     with LiveService(data_dir) as live:
         live.log = data_dir / "locked.log"
         yield live.start({"RAG_ADMIN_KEY": ADMIN_KEY, "RAG_RERANK": "false"})
-
-
-@pytest.fixture
-def context(
-    request: pytest.FixtureRequest, browser: Browser, service: LiveService, complaints: Complaints
-) -> Iterator[BrowserContext]:
-    options = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
-    context = browser.new_context(base_url=service.url, **options)
-    context.set_default_timeout(PATIENCE_MS)
-    context.on("page", complaints.listen)
-    yield context
-    context.close()
 
 
 @pytest.fixture

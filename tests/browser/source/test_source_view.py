@@ -215,6 +215,19 @@ def test_a_magnified_page_is_fetched_in_more_detail(view: Page, ferries: Stored)
     )
 
 
+def test_code_is_shown_as_it_is_written(view: Page, take: Take) -> None:
+    code = take("ferry.py", "class Ferry:\n    def leave(self, hour):\n        return hour >= 7\n")
+    view.goto(address([code.cite("return hour >= 7")]))
+    assert marked(view) == "return hour >= 7"
+    assert view.locator("#text").text_content() == code.text
+    fonts = view.locator("#text").evaluate(
+        "(text) => [...text.querySelectorAll('section, h2, h3')].map((e) => getComputedStyle(e).fontFamily)"
+    )
+    assert len(fonts) > 1
+    assert len(set(fonts)) == 1
+    assert "monospace" in fonts[0]
+
+
 @pytest.mark.parametrize("context", [PHONE], indirect=True)
 def test_on_a_phone_text_and_page_are_a_tap_apart(view: Page, ferries: Stored) -> None:
     view.goto(address([ferries.cite(PASSAGE)]))
