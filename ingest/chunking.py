@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ingest.parsing.formats import CODE
 from rag.documents import Chunk, ParsedDocument, chunk_id_of
 
 Span = tuple[int, int]
+Cut = Callable[[str], list[str]]
 
 CHARACTERS_PER_TOKEN = 8
 """The longest a token counts for. WordPiece counts an unbroken run of any length as one unknown token."""
@@ -35,7 +37,8 @@ class Chunker:
     def chunk(self, document: ParsedDocument, document_id: str, version: str) -> list[Chunk]:
         """The chunks of `document`, in reading order; none for a document without text."""
         text = document.text
-        spans = [span for section in self._sections(document) for span in self._split(text, section)]
+        cut = _lines if document.media_type == CODE else None
+        spans = [span for section in self._sections(document) for span in self._split(text, section, cut)]
         return [
             Chunk(
                 document_id=document_id,
@@ -70,13 +73,13 @@ class Chunker:
         if pending is not None:
             yield pending
 
-    def _split(self, text: str, section: Span) -> Iterator[Span]:
-        """Cut a section at paragraphs and sentences; positions are found again in the text."""
+    def _split(self, text: str, section: Span, cut: Cut | None) -> Iterator[Span]:
+        """Cut a section at paragraphs, then by `cut`, else at sentences; positions are found again."""
         body = text[slice(*section)]
         if not body.strip():
             return
         cursor = 0
-        for piece in self._pieces(body):
+        for piece in self._pieces(body, cut):
             piece = piece.strip()
             if not piece:
                 continue
@@ -86,7 +89,7 @@ class Chunker:
             cursor = found + len(piece)
             yield section[0] + found, section[0] + cursor
 
-    def _pieces(self, body: str) -> list[str]:
+    def _pieces(self, body: str, cut: Cut | None) -> list[str]:
         if self._size(body) <= self.chunk_tokens:
             return [body]
         from llama_index.core.node_parser import SentenceSplitter
@@ -96,6 +99,7 @@ class Chunker:
             chunk_overlap=0,
             paragraph_separator="\n\n",
             tokenizer=lambda piece: [0] * self._size(piece),
+            chunking_tokenizer_fn=cut,
         )
         return splitter.split_text(body)
 
@@ -105,3 +109,7 @@ class Chunker:
         if by_characters > self.chunk_tokens:
             return by_characters
         return max(by_characters, self.count_tokens(text))
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)

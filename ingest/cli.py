@@ -30,8 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Bring documents into Citebox: parse, chunk, embed, store.\n\n"
-    "PDF, Markdown, HTML, DOCX and plain text. Files that cannot be read are named with the reason and "
-    "the rest goes in. What is unchanged costs nothing, and an interrupted run is finished by the next one.",
+    "PDF, Markdown, HTML, DOCX, plain text and source code. Files that cannot be read are named with the "
+    "reason and the rest goes in. What is unchanged costs nothing, and an interrupted run is finished by the next one.",
     epilog="Examples:\n\n"
     "  ingest add handbook.pdf policies/        a file and a folder\n\n"
     "  ingest add 'docs/**/*.md' --collection wiki\n\n"

@@ -152,7 +152,7 @@ def gather(embedder: Embedder, chunks: int, real: int, folder: Path | None, kept
         kept: where embeddings lie between runs; nothing is kept without it.
     """
     texts = []
-    for text in _pieces(folder):
+    for text in pieces(folder):
         texts.append(text)
         if len(texts) >= chunks:
             break
@@ -176,7 +176,7 @@ def _embedded(embedder: Embedder, texts: Sequence[str], path: Path | None) -> Ve
     return vectors
 
 
-def _pieces(folder: Path | None) -> Iterator[str]:
+def pieces(folder: Path | None) -> Iterator[str]:
     for text in _texts(folder):
         words = text.split()
         for first in range(0, len(words), WORDS):

@@ -11,14 +11,31 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from ingest.parsing.characters import one_line
-from ingest.parsing.formats import DOCX, HTML, MARKDOWN, MEDIA_TYPES, PDF, SUPPORTED, TEXT, media_type_of
+from ingest.parsing.formats import (
+    CODE,
+    DOCX,
+    HTML,
+    MARKDOWN,
+    MEDIA_TYPES,
+    PDF,
+    SUPPORTED,
+    TEXT,
+    media_type_of,
+)
 from rag.documents import ParsedDocument
 from rag.errors import SourceDamaged, SourceError, SourceUnreadable
 
 __all__ = ["MEDIA_TYPES", "SUPPORTED", "parse", "parse_bytes"]
 
-_MODULES = {PDF: "pdf", MARKDOWN: "markdown", HTML: "html", DOCX: "docx", TEXT: "text"}
-_NAMES = {PDF: "PDF", MARKDOWN: "Markdown", HTML: "HTML", DOCX: "Word document", TEXT: "text"}
+_MODULES = {PDF: "pdf", MARKDOWN: "markdown", HTML: "html", DOCX: "docx", TEXT: "text", CODE: "code"}
+_NAMES = {
+    PDF: "PDF",
+    MARKDOWN: "Markdown",
+    HTML: "HTML",
+    DOCX: "Word document",
+    TEXT: "text",
+    CODE: "source code",
+}
 
 
 class _Parser(Protocol):

@@ -14,6 +14,7 @@ MARKDOWN = "text/markdown"
 HTML = "text/html"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 TEXT = "text/plain"
+CODE = "text/x-source"
 
 MEDIA_TYPES = {
     ".pdf": PDF,
@@ -27,6 +28,11 @@ MEDIA_TYPES = {
     ".text": TEXT,
     ".rst": TEXT,
     ".log": TEXT,
+    **dict.fromkeys(
+        ".py .pyi .js .mjs .cjs .jsx .ts .mts .tsx .java .kt .kts .scala .groovy .c .h .cc .cpp .cxx .hh .hpp"
+        " .cs .go .rs .swift .rb .php .pl .pm .lua .dart .sh .bash .sql .proto".split(),
+        CODE,
+    ),
 }
 SUPPORTED = frozenset(MEDIA_TYPES)
 

@@ -61,6 +61,7 @@ class Source(BaseModel):
     version: str
     uri: str
     title: str
+    media_type: str
     text: str
     pages: list[PageRange]
     headings: list[HeadingPlace]
@@ -78,7 +79,7 @@ async def add_document(
     request: Request,
     service: ServiceDep,
     door: DoorDep,
-    file: Annotated[UploadFile, File(description="PDF, Markdown, HTML, DOCX or text.")],
+    file: Annotated[UploadFile, File(description="PDF, Markdown, HTML, DOCX, text or source code.")],
     collection: Annotated[str, Form(min_length=1, max_length=100)] = "default",
     groups: Annotated[
         str | None,
@@ -141,6 +142,7 @@ async def source(
         version=live,
         uri=record.uri,
         title=record.title,
+        media_type=parsed.media_type,
         text=parsed.text,
         pages=[PageRange(number=p.number, start=p.start, end=p.end) for p in parsed.pages],
         headings=[HeadingPlace(level=h.level, title=h.title, start=h.start) for h in parsed.headings],

@@ -1,0 +1,97 @@
+"""Sets of texts and questions through the two commands of the product: `ingest add`, then `rag eval`.
+
+    make bench-quality SETS="FOLDER..."
+
+A folder has `corpus.jsonl` ({id, title, text}) and `queries.jsonl`, whose lines `rag eval` takes as they are.
+Each text becomes a file: by the ending of its id where that is a format Citebox reads, else a `.txt`. What
+the settings say (RAG_CHUNK_TOKENS and so on) holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ingest.parsing import SUPPORTED
+from ingest.parsing.formats import extension_of
+from rag.evaluation.metrics import RETRIEVAL
+
+BIN = Path(sys.executable).parent
+SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
+assert set(SHOWN) <= set(RETRIEVAL)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__.splitlines()[0])
+    asked.add_argument("sets", type=Path, nargs="+", metavar="FOLDER")
+    asked.add_argument(
+        "--questions", type=int, default=300, help="at most, evenly taken (default: %(default)s)"
+    )
+    asked.add_argument(
+        "--only", action="append", metavar="NAME", help="a configuration of rag eval; repeatable"
+    )
+    args = asked.parse_args()
+    print(f"| set | search | {' | '.join(SHOWN)} |\n|---|---{'|---' * len(SHOWN)}|", flush=True)
+    for folder in args.sets:
+        with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
+            _measure(folder, Path(place), args.questions, args.only or [])
+
+
+def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
+    library = place / "library"
+    library.mkdir()
+    questions = place / "questions.jsonl"
+    names = _write(library, _rows(folder / "corpus.jsonl"))
+    rows = [row for row in _rows(folder / "queries.jsonl") if row.get("relevant")]
+    step = max(1, len(rows) // most)
+    with questions.open("w", encoding="utf-8") as file:
+        for row in rows[::step][:most]:
+            proofs = [proof | {"doc_id": names[proof["doc_id"]]} for proof in row["relevant"]]
+            file.write(json.dumps(row | {"relevant": proofs}) + "\n")
+    environment = os.environ | {"RAG_DATA_DIR": str(place / "data")}
+    environment.pop("ANTHROPIC_API_KEY", None)
+    _run([str(BIN / "ingest"), "add", str(library), "--json"], environment)
+    chosen = [word for name in only for word in ("--only", name)]
+    measured = _run(
+        [str(BIN / "rag"), "eval", str(questions), "--no-answers", "--json", *chosen], environment
+    )
+    for name, figures in measured["figures"].items():
+        cells = [_cell(figures[each]["mean"] if each in figures else None) for each in SHOWN]
+        print(f"| {folder.name} | {name} | {' | '.join(cells)} |", flush=True)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> Any:
+    """What a command prints as JSON; its exit code is 1 when single files or lines failed, which it names."""
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode > 1:
+        sys.exit(done.returncode)
+    return json.loads(done.stdout)
+
+
+def _write(library: Path, texts: list[dict[str, Any]]) -> dict[str, str]:
+    """A file for each text; their names by the ids of the texts."""
+    names = {}
+    for number, row in enumerate(texts):
+        ending = extension_of(row["id"])
+        name = f"{number:05d}{ending if ending in SUPPORTED else '.txt'}"
+        (library / name).write_text(row["text"], "utf-8")
+        names[row["id"]] = name
+    return names
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}" if value >= 2 else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()
