@@ -31,7 +31,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Bring documents into Citebox: parse, chunk, embed, store.\n\n"
     "PDF, Markdown, HTML, DOCX, plain text and source code. Files that cannot be read are named with the "
-    "reason and the rest goes in. What is unchanged costs nothing, and an interrupted run is finished by the next one.",
+    "reason and the rest goes in. What is unchanged costs nothing, and an interrupted run is finished by the "
+    "next one.",
     epilog="Examples:\n\n"
     "  ingest add handbook.pdf policies/        a file and a folder\n\n"
     "  ingest add 'docs/**/*.md' --collection wiki\n\n"

@@ -23,7 +23,7 @@ from ingest.chunking import Chunker
 from ingest.contexts.material import Tag, contexts_of, tag_of
 from ingest.contexts.wanted import WantedContexts
 from ingest.report import Outcome
-from ingest.searchable import embedded_texts, searchable_text
+from ingest.searchable import beside, embedded_texts, searchable_text
 from ingest.sources import Source, cannot_be_read, hash_file, shown
 from ingest.workers import ParserProcess
 from rag.documents import (
@@ -54,7 +54,7 @@ from rag.store.files import FileStore
 
 log = logging.getLogger(__name__)
 
-FORMAT = "1"
+FORMAT = "2"
 """Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
 LOCK_STRIPES = 64
 DEFAULT_COLLECTION = "default"
@@ -285,7 +285,7 @@ class Pipeline:
             read = await asyncio.to_thread(embedded_texts, record.title, part, context, embedder)
             vectors = await asyncio.to_thread(embedder.embed_passages, read)
             indexed = [
-                IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text))
+                IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text, beside(chunks, chunk)))
                 for chunk, vector, text in zip(part, vectors, texts, strict=True)
             ]
             await self._store.upsert_chunks(record, indexed)

@@ -22,6 +22,12 @@ def searchable_text(title: str, chunk: Chunk, context: str = "") -> str:
     return "\n".join((path, context, chunk.text) if context else (path, chunk.text))
 
 
+def beside(chunks: Sequence[Chunk], chunk: Chunk) -> list[str]:
+    """The texts of the chunks before and after one, of all the chunks of a document in their order."""
+    at = chunk.position
+    return [other.text for other in (*chunks[max(at - 1, 0) : at], *chunks[at + 1 : at + 2])]
+
+
 def embedded_texts(
     title: str, chunks: Sequence[Chunk], contexts: Mapping[int, str], model: Reads
 ) -> list[str]:

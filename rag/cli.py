@@ -134,15 +134,23 @@ def list_models(json: JsonOption = False) -> None:
 
 
 @models_app.command("fetch")
-def fetch_models() -> None:
-    """Download the built-in models into the model cache and check every file."""
-
-    async def work() -> None:
-        from rag.models import fetch
-
-        fetch(settings, lambda words: err.print(plain(words)))
+def fetch_models(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Built-in models. [those that the settings name]")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every built-in model.")] = False,
+) -> None:
+    """Download built-in models into the model cache and check every file."""
+    from rag.models import catalogue, fetch
 
     settings = settings_or_exit()
+    if unknown := [name for name in names or () if name not in catalogue()]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(catalogue())}")
+    chosen = [catalogue()[name] for name in (catalogue() if every else names or ())]
+
+    async def work() -> None:
+        fetch(settings, lambda words: err.print(plain(words)), chosen or None)
+
     run(work)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ModelUnavailable
-from rag.models import expect_on_hub, installed_path, is_built_in
+from rag.models import MODEL_FILE, catalogue, expect_on_hub, installed_path, is_built_in
 from rag.precision import has_bfloat16, keep_memory, use_bfloat16
 from rag.settings import Settings
 
@@ -106,9 +106,11 @@ def load_embedder(settings: Settings) -> Embedder:
     disable_progress_bar()  # type: ignore[no-untyped-call]
     keep_memory()
     try:
-        model = SentenceTransformer(location, device="cpu")
-        if settings.bfloat16 and has_bfloat16():
-            use_bfloat16(model)
+        model = _built_in_onnx(name, Path(location))
+        if model is None:
+            model = SentenceTransformer(location, device="cpu")
+            if settings.bfloat16 and has_bfloat16():
+                use_bfloat16(model)
         return Embedder(model, name, settings.embedding_batch)
     except ModelUnavailable:
         raise
@@ -117,6 +119,15 @@ def load_embedder(settings: Settings) -> Embedder:
             f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
             remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
         ) from error
+
+
+def _built_in_onnx(name: str, folder: Path) -> SentenceTransformer | None:
+    """The built-in model that is an ONNX file; None for all others, which the library loads itself."""
+    if not is_built_in(name) or MODEL_FILE not in (model := catalogue()[name]).files:
+        return None
+    from rag.onnx_encoder import sentence_transformer
+
+    return sentence_transformer(folder, model.dimension, model.max_tokens, model.query_prompt)
 
 
 def _of_a_hub(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LEXICAL_WEIGHT = 0.4
+LEXICAL_WEIGHT = 0.35
 """Share of BM25; the rest is the cosine's. Less suits code, more suits prose (docs/decisions.md)."""
 
 

@@ -7,7 +7,6 @@ bytes at the end of the file declare inner values as outputs. The file on disk s
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.models import MODEL_FILE, open_session
 
 LAYERS = (3, 4, 5, 6, 7)
 """Whose states are read, of 12: earlier the question is not seen yet, later only the score is left."""
@@ -46,10 +47,6 @@ class InnerView:
     """The built-in cross-encoder, opened a second time (100 MB). Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        import onnxruntime as ort
-
-        ort.disable_telemetry_events()
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -57,13 +54,7 @@ class InnerView:
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         names = [_STATES.format(layer) for layer in LAYERS]
         names += [_ATTENTION.format(layer) for layer in range(_ALL_LAYERS)]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
-        self._session = ort.InferenceSession(
-            (folder / "model.onnx").read_bytes() + _declared(names),
-            options,
-            providers=["CPUExecutionProvider"],
-        )
+        self._session = open_session((folder / MODEL_FILE).read_bytes() + _declared(names))
         self._lock = threading.Lock()
 
     def read(self, question: str, lead: str, passage: str) -> View:

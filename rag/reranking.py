@@ -6,7 +6,6 @@ is loaded as a sentence-transformers `CrossEncoder`. Nogueira & Cho, Passage Re-
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.models import expect_on_hub, installed_path, is_built_in
+from rag.models import MODEL_FILE, expect_on_hub, installed_path, is_built_in, open_session
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,11 +37,6 @@ class OnnxReranker:
     """The built-in cross-encoder. Safe to use from several threads."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        # Nothing about a company's documents leaves it, not even that they are read.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        import onnxruntime as ort
-
-        ort.disable_telemetry_events()
         from tokenizers import Tokenizer
 
         self.name = name
@@ -50,11 +44,7 @@ class OnnxReranker:
         # The file as published pads every pair to 512 tokens, which costs tenfold on short ones.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
-        self._session = ort.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(folder / MODEL_FILE)
         self._lock = threading.Lock()
 
     def score(self, question: str, passages: Sequence[str]) -> list[float]:

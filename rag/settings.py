@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
     # Local models
     embedding_model: str = Field(
-        default="all-MiniLM-L6-v2",
+        default="bge-small-en-v1.5",
         description="Built-in name, folder, or any sentence-transformers model of a hub.",
     )
     reranker_model: str = Field(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 import snowballstemmer
@@ -19,6 +20,9 @@ K1 = 1.2
 B = 0.75
 AVERAGE_LENGTH = 120.0
 """Terms in an average chunk. A constant, since a chunk must get the same vector whatever else is stored."""
+
+NEIGHBOUR_SHARE = 0.2
+"""What a term in a neighbour chunk counts for (docs/decisions.md)."""
 
 _WORD = re.compile(r"[^\W_]+(?:[_.\-'’][^\W_]+)*")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
@@ -31,10 +35,16 @@ STOPWORDS = frozenset(
 _stemmer = snowballstemmer.stemmer("english")
 
 
-def encode_passage(text: str) -> SparseVector:
-    """The BM25 document vector of a passage."""
-    counts = Counter(terms(text))
-    length = sum(counts.values())
+def encode_passage(text: str, around: Sequence[str] = ()) -> SparseVector:
+    """The BM25 document vector of a passage; terms of the passages beside it count NEIGHBOUR_SHARE each.
+
+    What a passage is about is often said in the sentences before it, which lie in another chunk.
+    """
+    counts: dict[str, float] = dict(Counter(terms(text)))
+    for other in around:
+        for term, times in Counter(terms(other)).items():
+            counts[term] = counts.get(term, 0.0) + NEIGHBOUR_SHARE * times
+    length = sum(counts.values()) / (1 + NEIGHBOUR_SHARE * len(around))
     norm = K1 * (1 - B + B * length / AVERAGE_LENGTH)
     return _vector({term: tf * (K1 + 1) / (tf + norm) for term, tf in counts.items()})
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ingest.chunking import Chunker
-from ingest.pipeline import searchable_text
+from ingest.searchable import beside, searchable_text
 from rag.documents import (
     EVERYONE,
     DocumentRecord,
@@ -114,7 +114,7 @@ async def put(
     await store.upsert_chunks(
         record,
         [
-            IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text))
+            IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text, beside(chunks, chunk)))
             for chunk, vector, text in zip(chunks, vectors, texts, strict=True)
         ],
     )

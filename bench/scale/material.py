@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.retrieval import DATA
 from ingest.parsing import parse
-from ingest.searchable import searchable_text
+from ingest.searchable import beside, searchable_text
 from rag.documents import (
     Chunk,
     DocumentRecord,
@@ -77,12 +77,12 @@ class Material:
         texts = [self.text(start + position) for position in range(count)]
         vectors = self._vectors(start, count)
         record = record_of(number, edition, texts)
-        chunks = []
-        for position, text in enumerate(texts):
-            chunk = _chunk(record, position, text)
-            sparse = encode_passage(searchable_text(record.title, chunk))
-            chunks.append(IndexedChunk(chunk, tuple(vectors[position].tolist()), sparse))
-        return Document(record, chunks)
+        chunks = [_chunk(record, position, text) for position, text in enumerate(texts)]
+        indexed = []
+        for chunk, vector in zip(chunks, vectors, strict=True):
+            sparse = encode_passage(searchable_text(record.title, chunk), beside(chunks, chunk))
+            indexed.append(IndexedChunk(chunk, tuple(vector.tolist()), sparse))
+        return Document(record, indexed)
 
     def text(self, index: int) -> str:
         turn, at = divmod(index, len(self.texts))

@@ -3,8 +3,10 @@
 from rag.models.catalogue import BuiltInModel, catalogue, installed_path, is_built_in, model_dimension
 from rag.models.fetching import fetch, verify
 from rag.models.hub import expect_on_hub
+from rag.models.onnx import MODEL_FILE, open_session
 
 __all__ = [
+    "MODEL_FILE",
     "BuiltInModel",
     "catalogue",
     "expect_on_hub",
@@ -12,5 +14,6 @@ __all__ = [
     "installed_path",
     "is_built_in",
     "model_dimension",
+    "open_session",
     "verify",
 ]

@@ -24,6 +24,7 @@ class BuiltInModel(BaseModel):
     role: Literal["embedding", "reranking"]
     dimension: int
     max_tokens: int
+    query_prompt: str = ""
     origin: str
     licence: str
     package: str

