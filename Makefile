@@ -40,6 +40,7 @@ test: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/rag models fetch --all
 	$(BIN)/python -m pytest
 
 check: setup-dev

@@ -30,7 +30,12 @@ SETTLED = 2
 WINDOW_WORDS = 60
 WINDOW_STRIDE = 30
 
+CODE_SIGNS = 0.05
+"""Share of brackets, operators and underscores from which passages are code: the cross-encoder, which learned
+from questions on prose, then orders worse than the fused score does (docs/decisions.md)."""
+
 _WORD = re.compile(r"\S+")
+_SIGN = re.compile(r"[{}()\[\];=<>_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +59,19 @@ def rerank(
     By itself it loses on technical text and code and wins on prose; the sum gains on both, since a clear lead
     of one outweighs a narrow one of the other (docs/decisions.md). The best candidates are read first, so a
     reading that `budget_ms` ends has read what matters most; at least one slice is always read. It also ends
-    when the first places cannot change any more.
+    when the first places cannot change any more. Of code a few are read, to judge whether they answer, and
+    the fused order stays.
     """
     ends = None if budget_ms is None else clock() + budget_ms / 1000
     notice = None
     scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
-    rationed = _rationed(hits, most, scale)
+    code = _is_code(hits[:LEAST_READ])
+    weight = 0.0 if code else RELEVANCE_WEIGHT
+    rationed = _rationed(hits, min(most, LEAST_READ) if code else most, scale)
     wanted = set(terms(query))
     logits: list[float] = []
     for first in range(0, len(rationed), SLICE):
-        if logits and _settled(rationed, logits, scale):
+        if logits and _settled(rationed, logits, scale, weight):
             break
         if ends is not None and logits and clock() >= ends:
             notice = f"The time for reranking was over after {first} of {len(rationed)} passages."
@@ -72,9 +80,7 @@ def rerank(
         logits.extend(reranker.score(query, windows))
     least = min(logits)
     scored = [
-        hit.model_copy(
-            update={"score": hit.score / scale + RELEVANCE_WEIGHT * (logit - least), "relevance": logit}
-        )
+        hit.model_copy(update={"score": hit.score / scale + weight * (logit - least), "relevance": logit})
         for hit, logit in zip(rationed, logits, strict=False)
     ]
     rest = [hit.model_copy(update={"score": hit.score / scale}) for hit in hits[len(scored) :]]
@@ -106,14 +112,18 @@ def _rationed(hits: Sequence[Hit], most: int, scale: float) -> list[Hit]:
     return list(hits[: min(most, max(near, LEAST_READ))])
 
 
-def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float) -> bool:
+def _is_code(hits: Sequence[Hit]) -> bool:
+    shares = [len(_SIGN.findall(hit.text)) / max(1, len(hit.text)) for hit in hits]
+    return sum(shares) >= CODE_SIGNS * len(shares)
+
+
+def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float, weight: float) -> bool:
     """Whether the best unread passage, however well it answered, would stay below the first SETTLED read."""
     least = min(logits)
     read = [
-        hit.score / scale + RELEVANCE_WEIGHT * (logit - least)
-        for hit, logit in zip(rationed, logits, strict=False)
+        hit.score / scale + weight * (logit - least) for hit, logit in zip(rationed, logits, strict=False)
     ]
-    most = rationed[len(logits)].score / scale + RELEVANCE_WEIGHT * (max(HIGHEST, *logits) - least)
+    most = rationed[len(logits)].score / scale + weight * (max(HIGHEST, *logits) - least)
     return len(read) >= SETTLED and most <= sorted(read)[-SETTLED]
 
 

@@ -24,12 +24,12 @@ from rag.support_words import (
 Lookup = Callable[[Sequence[str]], Vectors]
 """Unit vectors of texts, shape (texts, dimension)."""
 
-RELATED, UNRELATED = 0.75, 0.25
+RELATED, UNRELATED = 0.82, 0.6
 """Cosines of two words, built-in embedding model: from the first on they mean the same, up to the second
 they have nothing in common. Chosen by looking at pairs of words, not fitted."""
 NEAR_COPY = 0.7
 """Share of a claim's words in the cited order, from which another word is a change of the text."""
-CLEAR_COSINE = 0.8
+CLEAR_COSINE = 0.9
 CLEAR_LOGIT = 4.0
 """Above these a text is surely about the same; how much above says nothing about whether it is right."""
 

