@@ -22,8 +22,9 @@ import numpy as np
 
 from bench.scale import indexes
 from bench.scale.material import Material, gather
-from bench.scale.measure import CANDIDATES, LIMIT, Cost, ended, load, measure
+from bench.scale.measure import CANDIDATES, LIMIT, Cost, Models, ended, load, measure
 from rag.embedding import load_embedder
+from rag.reranking import load_reranker
 from rag.settings import load_settings
 from rag.terminal import err, quiet_libraries
 
@@ -31,7 +32,9 @@ STORE = "scale-store"
 ROWS = (
     ("hybrid query, median ms", "query_p50", 1),
     ("hybrid query, p95 ms", "query_p95", 1),
-    ("the same while documents are added, median ms", "busy_p50", 1),
+    ("whole retrieval with reranking, median ms", "whole_p50", 0),
+    ("whole retrieval with reranking, p95 ms", "whole_p95", 0),
+    ("hybrid query while documents are added, median ms", "busy_p50", 1),
     ("the same while documents are added, p95 ms", "busy_p95", 1),
     ("engine, resident MB", "engine_mb", 0),
     ("engine, of it not backed by files, MB", "engine_own_mb", 0),
@@ -66,7 +69,8 @@ def main() -> None:
 
 async def _measure(args: argparse.Namespace, folder: Path) -> None:
     sizes = sorted(args.sizes)
-    material = gather(load_embedder(load_settings()), sizes[-1], args.real, args.set, args.work)
+    models = load_embedder(load_settings()), load_reranker(load_settings())
+    material = gather(models[0], sizes[-1], args.real, args.set, args.work)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{date.today()}, {machine}.")
     print(
@@ -75,19 +79,19 @@ async def _measure(args: argparse.Namespace, folder: Path) -> None:
         flush=True,
     )
     if args.only != "indexes":
-        await _grow(folder / STORE, material, sizes)
+        await _grow(folder / STORE, material, models, sizes)
     if args.only != "sizes":
         questions = np.array([question.dense for question in material.questions], dtype=np.float32)
         indexes.compare(material.vectors, questions)
 
 
-async def _grow(data: Path, material: Material, sizes: Sequence[int]) -> None:
+async def _grow(data: Path, material: Material, models: Models, sizes: Sequence[int]) -> None:
     costs: list[Cost] = []
     loaded, seconds = 0, 0.0
     for size in sizes:
         seconds += await load(data, material, loaded, size)
         loaded = size
-        costs.append(await measure(data, material, size, seconds))
+        costs.append(await measure(data, material, models, size, seconds))
         # A line at once, since the next size takes a while.
         err.print(f"{size} chunks: {costs[-1]}")
     await ended(data)

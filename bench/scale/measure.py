@@ -14,10 +14,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.scale.material import CHUNKS_OF_A_DOCUMENT, Document, Material, Question
-from rag.documents import Filters, Reader
+from rag.documents import Filters, Hit, ParsedDocument, Reader
+from rag.embedding import Embedder
+from rag.reranking import Reranker
+from rag.retrieval import Retriever, Stopwatch
 from rag.settings import Settings
 from rag.store import Store, open_store
 from rag.store.embedded import ENDPOINT_FILE
+from rag.store.files import FileStore
 
 DIMENSION = 384
 MODEL = "bench/scale"
@@ -30,12 +34,17 @@ _BLOCK = 4000
 _MB = 1024 * 1024
 
 
+Models = tuple[Embedder, Reranker]
+
+
 @dataclass(frozen=True)
 class Cost:
     """What was measured at one size, in the order of the table; times in ms where nothing else is said."""
 
     query_p50: float
     query_p95: float
+    whole_p50: float
+    whole_p95: float
     busy_p50: float
     busy_p95: float
     engine_mb: float
@@ -69,7 +78,7 @@ async def load(data: Path, material: Material, first: int, last: int) -> float:
     return spent
 
 
-async def measure(data: Path, material: Material, size: int, load_s: float) -> Cost:
+async def measure(data: Path, material: Material, models: Models, size: int, load_s: float) -> Cost:
     """The store at `data`, which holds `size` chunks; what is added to it is removed again."""
     await ended(data)
     # A process of its own, so that the model and the material of this one are not counted.
@@ -78,12 +87,14 @@ async def measure(data: Path, material: Material, size: int, load_s: float) -> C
         start_ms, client_mb = await loop.run_in_executor(pool, _fresh_client, data, material.questions)
     async with opened(data) as store:
         alone = await _ask_all(store, material.questions)
+        whole = await _retrieve_all(data, store, material, models)
         spare = (size // CHUNKS_OF_A_DOCUMENT + 1) * CHUNKS_OF_A_DOCUMENT
         busy = await _while_adding(store, material, spare)
         engine_mb, own_mb = memory_mb(_engine(data))
         add_ms, replace_ms, remove_ms = await _edit(store, material, spare)
     return Cost(
         *_percentiles(alone),
+        *_percentiles(whole),
         *_percentiles(busy),
         engine_mb,
         own_mb,
@@ -119,6 +130,29 @@ async def _ask_all(store: Store, questions: Sequence[Question]) -> list[float]:
     for question in questions[:5]:
         await ask(store, question)
     return [await ask(store, question) for question in questions]
+
+
+async def _retrieve_all(data: Path, store: Store, material: Material, models: Models) -> list[float]:
+    """Milliseconds of all that happens before a model is asked: embedding, search, reranking, neighbours."""
+    settings = Settings(data_dir=data, qdrant_url=None)
+    files = FileStore(settings)
+    retriever = Retriever(settings, store, files, *models)
+    for question in material.questions:  # the texts of what is found: loading in bulk leaves them out
+        found = await retriever.search(question.text, Reader(), Filters(), settings.context_chunks)
+        for hit in found.hits:
+            await _store_text(files, hit)
+    spent = []
+    for question in material.questions:
+        began, watch = time.perf_counter(), Stopwatch()
+        found = await retriever.search(question.text, Reader(), Filters(), settings.context_chunks, watch)
+        assert await retriever.evidence(found.hits, watch)
+        spent.append((time.perf_counter() - began) * 1000)
+    return spent
+
+
+async def _store_text(files: FileStore, hit: Hit) -> None:
+    parsed = ParsedDocument(hit.title, hit.text, "text/plain")
+    await files.save(hit.document_id, hit.version, original=hit.text.encode(), suffix=".txt", parsed=parsed)
 
 
 async def _while_adding(store: Store, material: Material, spare: int) -> list[float]:
