@@ -49,7 +49,7 @@ def test_passages_that_are_far_off_are_none() -> None:
 
 
 def test_between_them_it_is_doubtful() -> None:
-    assert assess(QUESTION, [hit(-2.0, 0.4)]).verdict == "doubtful"
+    assert assess(QUESTION, [hit(-4.0, 0.65)]).verdict == "doubtful"
 
 
 @pytest.mark.parametrize("weaker", [hit(1.0, 0.5), hit(2.0, 0.4)])
