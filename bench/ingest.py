@@ -27,9 +27,10 @@ from pathlib import Path
 from bench.retrieval import DATA, Quiet
 from ingest.chunking import Chunker
 from ingest.parsing import parse
-from ingest.pipeline import Placement, searchable_text
+from ingest.pipeline import Placement
 from ingest.report import Report
 from ingest.run import add
+from ingest.searchable import searchable_text
 from rag.documents import document_id_of
 from rag.embedding import load_embedder
 from rag.settings import Settings, load_settings

@@ -10,21 +10,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from filelock import AsyncFileLock
 
 from ingest.chunking import Chunker
 from ingest.contexts.material import Tag, contexts_of, tag_of
 from ingest.contexts.wanted import WantedContexts
+from ingest.copying import copied, workplace
 from ingest.report import Outcome
-from ingest.searchable import beside, embedded_texts, searchable_text
-from ingest.sources import Source, cannot_be_read, hash_file, shown
+from ingest.searchable import beside, embedded_texts, searchable_parts
+from ingest.sources import Source, hash_file, shown
 from ingest.workers import ParserProcess
 from rag.documents import (
     EVERYONE,
@@ -33,6 +32,7 @@ from rag.documents import (
     DocumentRecord,
     IndexedChunk,
     ParsedDocument,
+    SparseVector,
     document_id_of,
     utc_now,
 )
@@ -43,7 +43,6 @@ from rag.errors import (
     NoTextFound,
     NotFound,
     SourceError,
-    SourceUnreadable,
     StoreError,
     StoreUnavailable,
 )
@@ -179,9 +178,9 @@ class Pipeline:
 
     async def read(self, source: Source) -> tuple[ParsedDocument, list[Chunk]]:
         """What `ingest` would make of a source now, without storing anything."""
-        with _workplace() as folder:
+        with workplace() as folder:
             original = folder / f"original{source.path.suffix}"
-            await asyncio.to_thread(_copy, source.path, original)
+            await asyncio.to_thread(copied, source.path, original)
             parsed = await self._parser.parse(original, source.name)
         return parsed, await asyncio.to_thread(self._chunk, parsed, document_id_of(source.uri), "")
 
@@ -194,10 +193,10 @@ class Pipeline:
         on_chunks: OnChunks,
     ) -> DocumentRecord:
         """Write a new version beside the live one; returns the record that will make it live."""
-        with _workplace() as folder:
+        with workplace() as folder:
             # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
             original = folder / f"original{source.path.suffix}"
-            sha256 = await asyncio.to_thread(_copy, source.path, original)
+            sha256 = await asyncio.to_thread(copied, source.path, original)
             version = self.version_of(sha256, placement, *tags[:1])
             parsed = await self._parser.parse(original, source.name)
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
@@ -281,66 +280,19 @@ class Pipeline:
         on_chunks(0, len(chunks))
         for first in range(0, len(chunks), batch):
             part = ordered[first : first + batch]
-            texts = [searchable_text(record.title, chunk, context.get(chunk.position, "")) for chunk in part]
             read = await asyncio.to_thread(embedded_texts, record.title, part, context, embedder)
             vectors = await asyncio.to_thread(embedder.embed_passages, read)
             indexed = [
-                IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text, beside(chunks, chunk)))
-                for chunk, vector, text in zip(part, vectors, texts, strict=True)
+                IndexedChunk(chunk, tuple(vector.tolist()), _sparse(record.title, chunks, chunk, context))
+                for chunk, vector in zip(part, vectors, strict=True)
             ]
             await self._store.upsert_chunks(record, indexed)
             on_chunks(first + len(part), len(chunks))
 
 
-@contextmanager
-def _workplace() -> Iterator[Path]:
-    """A folder for the copy of a document while it is read."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="citebox-")
-    except OSError as error:
-        raise _no_workplace(error) from error
-    with folder as name:
-        yield Path(name)
-
-
-def _no_workplace(error: OSError) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"the folder for temporary files cannot be used: {error.strerror}", remedy="make room, or set TMPDIR"
-    )
-
-
-def _copy(path: Path, copy: Path) -> str:
-    """Copy a file; returns the sha256 of the copy.
-
-    Raises:
-        SourceUnreadable: it cannot be read.
-        StoreUnavailable: there is no room for the copy.
-    """
-    digest = hashlib.sha256()
-    try:
-        source = path.open("rb")
-    except OSError as error:
-        raise SourceUnreadable(cannot_be_read(error)) from error
-    with source:
-        try:
-            sink = copy.open("wb")
-        except OSError as error:
-            raise _no_workplace(error) from error
-        with sink:
-            while block := _read(source):
-                digest.update(block)
-                try:
-                    sink.write(block)
-                except OSError as error:
-                    raise _no_workplace(error) from error
-    return digest.hexdigest()
-
-
-def _read(source: BinaryIO) -> bytes:
-    try:
-        return source.read(1 << 20)
-    except OSError as error:
-        raise SourceUnreadable(cannot_be_read(error)) from error
+def _sparse(title: str, chunks: Sequence[Chunk], chunk: Chunk, contexts: Mapping[int, str]) -> SparseVector:
+    parts = searchable_parts(title, chunk, contexts.get(chunk.position, ""))
+    return encode_passage(*parts, around=beside(chunks, chunk))
 
 
 def _as_ours(error: Exception) -> CiteboxError:

@@ -16,10 +16,15 @@ class Reads(Protocol):
     def count_tokens(self, text: str) -> int: ...
 
 
+def searchable_parts(title: str, chunk: Chunk, context: str = "") -> tuple[str, ...]:
+    """The path of headings, the context if there is one, and the text of a chunk."""
+    path = " > ".join(chunk.headings or (title,))
+    return (path, context, chunk.text) if context else (path, chunk.text)
+
+
 def searchable_text(title: str, chunk: Chunk, context: str = "") -> str:
     """The text of a chunk under its headings and its context."""
-    path = " > ".join(chunk.headings or (title,))
-    return "\n".join((path, context, chunk.text) if context else (path, chunk.text))
+    return "\n".join(searchable_parts(title, chunk, context))
 
 
 def beside(chunks: Sequence[Chunk], chunk: Chunk) -> list[str]:

@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     embedding_batch: int = Field(default=32, ge=1, le=1024, description="Chunks per embedding batch.")
 
     bfloat16: bool = Field(
-        default=True, description="Embed in bfloat16 where the processor has it and vectors stay the same."
+        default=True,
+        description="Models of torch embed in bfloat16 where the processor has it and vectors stay the same.",
     )
 
     # Ingest

@@ -35,15 +35,16 @@ STOPWORDS = frozenset(
 _stemmer = snowballstemmer.stemmer("english")
 
 
-def encode_passage(text: str, around: Sequence[str] = ()) -> SparseVector:
-    """The BM25 document vector of a passage; terms of the passages beside it count NEIGHBOUR_SHARE each.
+def encode_passage(*parts: str, around: Sequence[str] = ()) -> SparseVector:
+    """The BM25 document vector of a passage; terms of the passages `around` it count NEIGHBOUR_SHARE each.
 
     What a passage is about is often said in the sentences before it, which lie in another chunk.
     """
-    counts: dict[str, float] = dict(Counter(terms(text)))
-    for other in around:
-        for term, times in Counter(terms(other)).items():
-            counts[term] = counts.get(term, 0.0) + NEIGHBOUR_SHARE * times
+    counts: dict[str, float] = {}
+    for share, texts in ((1.0, parts), (NEIGHBOUR_SHARE, around)):
+        for text in texts:
+            for term, times in _counted(text).items():
+                counts[term] = counts.get(term, 0.0) + share * times
     length = sum(counts.values()) / (1 + NEIGHBOUR_SHARE * len(around))
     norm = K1 * (1 - B + B * length / AVERAGE_LENGTH)
     return _vector({term: tf * (K1 + 1) / (tf + norm) for term, tf in counts.items()})
@@ -69,6 +70,12 @@ def terms(text: str) -> list[str]:
         if len(parts) > 1:
             found.extend(_stem(part.lower()) for part in parts if part.lower() not in STOPWORDS)
     return found
+
+
+@lru_cache(maxsize=2048)
+def _counted(text: str) -> Counter[str]:
+    """Kept for a while: a chunk is also the neighbour of two others."""
+    return Counter(terms(text))
 
 
 @lru_cache(maxsize=65536)

@@ -114,7 +114,7 @@ async def put(
     await store.upsert_chunks(
         record,
         [
-            IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text, beside(chunks, chunk)))
+            IndexedChunk(chunk, tuple(vector.tolist()), encode_passage(text, around=beside(chunks, chunk)))
             for chunk, vector, text in zip(chunks, vectors, texts, strict=True)
         ],
     )

@@ -1,4 +1,4 @@
-"""Citebox beside other systems: the same texts, questions and local embedding model, in one run.
+"""Citebox beside other systems: the same texts and questions in one run, with the peers' embedding model too.
 
     make bench-peers SET=FOLDER
 
@@ -19,6 +19,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from bench.peers.citebox_peer import PEERS_MODEL, SETTINGS
 from bench.peers.material import Found, Material, load, recall_at, row
 from bench.peers.plot import Bar, plot
 from rag.models import installed_path
@@ -37,9 +38,11 @@ def main() -> None:
     asked.add_argument("--plot", type=Path, metavar="FILE", help="draw recall@3 into this SVG")
     args = asked.parse_args()
     settings = load_settings()
-    model = str(installed_path(settings, settings.embedding_model))
+    model = str(installed_path(settings, PEERS_MODEL))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"{date.today()}, {machine}. Embedding model of all: {settings.embedding_model}.")
+    print(
+        f"{date.today()}, {machine}. Peers embed with {PEERS_MODEL}, Citebox with {settings.embedding_model}."
+    )
     bars: dict[str, list[Bar]] = {}
     for folder in args.sets:
         material = load(folder, args.questions)
@@ -47,7 +50,7 @@ def main() -> None:
         print(f"| {COLUMNS.replace(', ', ' | ')} |\n{'|---' * len(COLUMNS.split(', '))}|", flush=True)
         options = [str(folder), str(args.questions)]
         ours = [sys.executable, "-m", "bench.peers.citebox_peer", *options]
-        commands = [[*ours, "fused"], [*ours, "reranked"]]
+        commands = [[*ours, setting] for setting in SETTINGS]
         for peer in ("llama_index", "txtai", "haystack"):
             commands.append([str(args.python), str(HERE / f"{peer}_peer.py"), model, *options])
         shown = [_show(material, command) for command in commands]

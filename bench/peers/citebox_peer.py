@@ -9,6 +9,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench.peers.material import DEPTH, Found, Material, Span, emit, load, peak_mb
 from bench.retrieval import Quiet
@@ -19,6 +20,15 @@ from rag.documents import Filters, Hit
 from rag.service import Service, open_service
 from rag.settings import load_settings
 from rag.terminal import quiet_libraries
+
+PEERS_MODEL = "all-MiniLM-L6-v2"
+"""What the peers embed with: they load a model as torch, and this one is there so."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "fused": {"rerank": False},
+    "reranked": {},
+    "fused, the peers' embedder": {"rerank": False, "embedding_model": PEERS_MODEL},
+    "reranked, the peers' embedder": {"embedding_model": PEERS_MODEL},
+}
 
 
 class Original:
@@ -42,12 +52,8 @@ async def main(folder: str, most: str, setting: str) -> None:
     quiet_libraries()
     material = load(Path(folder), int(most))
     with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
-        changes = {
-            "data_dir": Path(place) / "data",
-            "anthropic_api_key": None,
-            "rerank": setting == "reranked",
-        }
-        settings = load_settings().model_copy(update=changes)
+        changes = {"data_dir": Path(place) / "data", "anthropic_api_key": None}
+        settings = load_settings().model_copy(update=changes | SETTINGS[setting])
         library = Path(place) / "library"
         library.mkdir()
         originals = _write(library, material)

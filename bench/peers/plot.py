@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 Bar = tuple[str, float, float]
 """System and search, recall@3 from 0 to 1, and median milliseconds."""
 
-WIDTH, LABEL, LINE, GAP = 760, 230, 22, 46
+WIDTH, LABEL, LINE, GAP = 860, 330, 22, 46
 BARS = 380
 OURS, THEIRS = "#2b6cb0", "#a0aec0"
 

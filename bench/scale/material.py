@@ -80,7 +80,7 @@ class Material:
         chunks = [_chunk(record, position, text) for position, text in enumerate(texts)]
         indexed = []
         for chunk, vector in zip(chunks, vectors, strict=True):
-            sparse = encode_passage(searchable_text(record.title, chunk), beside(chunks, chunk))
+            sparse = encode_passage(searchable_text(record.title, chunk), around=beside(chunks, chunk))
             indexed.append(IndexedChunk(chunk, tuple(vector.tolist()), sparse))
         return Document(record, indexed)
 

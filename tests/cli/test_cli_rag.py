@@ -154,6 +154,13 @@ def test_the_models_are_listed_with_licence_and_origin(elsewhere: Commands) -> N
     assert all(model["licence"] and model["origin"] and model["present"] for model in models)
 
 
+def test_a_model_that_is_not_built_in_is_refused_and_those_that_are_get_named(elsewhere: Commands) -> None:
+    ran = elsewhere.rag("models", "fetch", "gpt")
+    assert ran.code == 2
+    assert "bge-small-en-v1.5" in " ".join(ran.err.split())
+    assert elsewhere.rag("models", "fetch").err.count("present") == 2
+
+
 # ---------------------------------------------------------------- serve
 
 

@@ -52,7 +52,7 @@ def test_indices_are_distinct_sorted_and_unsigned_32_bit(text: str) -> None:
 def test_a_passage_is_also_found_by_what_its_neighbours_say_and_less_than_by_its_own_words() -> None:
     alone, beside = (
         encode_passage("It rotates monthly."),
-        encode_passage("It rotates monthly.", ["The vault key"]),
+        encode_passage("It rotates monthly.", around=["The vault key"]),
     )
     weight = dict(zip(beside.indices, beside.values, strict=True))
     (vault,) = encode_query("vault").indices
