@@ -1,4 +1,4 @@
-"""A copy of each file to work on: what is parsed, hashed and kept are the same bytes, whoever writes to it."""
+"""A copy of each file to work on: what is parsed, hashed and kept are the same bytes, whoever writes it."""
 
 from __future__ import annotations
 
