@@ -3,8 +3,8 @@
     make bench-quality SETS="FOLDER..."
 
 A folder has `corpus.jsonl` ({id, title, text}) and `queries.jsonl`, whose lines `rag eval` takes as they are.
-Each text becomes a file: by the ending of its id where that is a format Citebox reads, else a `.txt`. What
-the settings say (RAG_CHUNK_TOKENS and so on) holds.
+Each text becomes a file: by the ending of its id where that is a format Citebox reads, else `.md` where it
+has headings of Markdown, else `.txt`. What the settings say (RAG_CHUNK_TOKENS and so on) holds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from rag.evaluation.metrics import RETRIEVAL
 
 BIN = Path(sys.executable).parent
 SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
+_HEADING = re.compile(r"^#{1,4} \S", re.MULTILINE)
 assert set(SHOWN) <= set(RETRIEVAL)
 
 
@@ -79,7 +81,9 @@ def _write(library: Path, texts: list[dict[str, Any]]) -> dict[str, str]:
     names = {}
     for number, row in enumerate(texts):
         ending = extension_of(row["id"])
-        name = f"{number:05d}{ending if ending in SUPPORTED else '.txt'}"
+        if ending not in SUPPORTED:
+            ending = ".md" if _HEADING.search(row["text"]) else ".txt"
+        name = f"{number:05d}{ending}"
         (library / name).write_text(row["text"], "utf-8")
         names[row["id"]] = name
     return names
