@@ -19,12 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ingest.parsing import SUPPORTED
+from ingest.parsing import SUPPORTED, parse_bytes
 from ingest.parsing.formats import extension_of
 from rag.evaluation.metrics import RETRIEVAL
 
 BIN = Path(sys.executable).parent
 SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
+_LETTER = re.compile(r"[^\W_]")
 _HEADING = re.compile(r"^#{1,4} \S", re.MULTILINE)
 assert set(SHOWN) <= set(RETRIEVAL)
 
@@ -49,12 +50,15 @@ def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
     library = place / "library"
     library.mkdir()
     questions = place / "questions.jsonl"
-    names = _write(library, _rows(folder / "corpus.jsonl"))
+    texts = {row["id"]: row["text"] for row in _rows(folder / "corpus.jsonl")}
+    names = _write(library, texts)
     rows = [row for row in _rows(folder / "queries.jsonl") if row.get("relevant")]
     step = max(1, len(rows) // most)
     with questions.open("w", encoding="utf-8") as file:
         for row in rows[::step][:most]:
-            proofs = [proof | {"doc_id": names[proof["doc_id"]]} for proof in row["relevant"]]
+            proofs = [
+                _placed(proof, texts[proof["doc_id"]], names[proof["doc_id"]]) for proof in row["relevant"]
+            ]
             file.write(json.dumps(row | {"relevant": proofs}) + "\n")
     environment = os.environ | {"RAG_DATA_DIR": str(place / "data")}
     environment.pop("ANTHROPIC_API_KEY", None)
@@ -76,17 +80,32 @@ def _run(command: list[str], environment: dict[str, str]) -> Any:
     return json.loads(done.stdout)
 
 
-def _write(library: Path, texts: list[dict[str, Any]]) -> dict[str, str]:
+def _write(library: Path, texts: dict[str, str]) -> dict[str, str]:
     """A file for each text; their names by the ids of the texts."""
     names = {}
-    for number, row in enumerate(texts):
-        ending = extension_of(row["id"])
+    for number, (id, text) in enumerate(texts.items()):
+        ending = extension_of(id)
         if ending not in SUPPORTED:
-            ending = ".md" if _HEADING.search(row["text"]) else ".txt"
-        name = f"{number:05d}{ending}"
-        (library / name).write_text(row["text"], "utf-8")
-        names[row["id"]] = name
+            ending = ".md" if _HEADING.search(text) else ".txt"
+        names[id] = f"{number:05d}{ending}"
+        (library / names[id]).write_text(text, "utf-8")
     return names
+
+
+def _placed(proof: dict[str, Any], text: str, name: str) -> dict[str, Any]:
+    """A proof where it stands in the stored text, which has the letters of the original and not its marks."""
+    if proof.get("start") is None:
+        return {"doc_id": name}
+    stored = parse_bytes(text.encode(), name).text
+    places = [match.start() for match in _LETTER.finditer(stored)]
+    wanted = "".join(_LETTER.findall(text[proof["start"] : proof["end"]]))
+    before = len(_LETTER.findall(text[: proof["start"]]))
+    letters = "".join(_LETTER.findall(stored))
+    found = [match.start() for match in re.finditer(re.escape(wanted), letters)] if wanted else []
+    if not found:  # named by rag eval as what cannot be used
+        return {"doc_id": name, "quote": text[proof["start"] : proof["end"]]}
+    first = min(found, key=lambda at: abs(at - before))
+    return {"doc_id": name, "start": places[first], "end": places[first + len(wanted) - 1] + 1}
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
