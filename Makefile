@@ -144,6 +144,7 @@ bench-scale: setup models
 
 bench-peers: setup models $(PEERS)/ready
 	@test -n "$(SET)" || { echo "name folders of texts and questions: make bench-peers SET=FOLDER"; exit 2; }
+	$(BIN)/rag models fetch all-MiniLM-L6-v2
 	$(BIN)/python -m bench.peers --python $(PEERS)/bin/python --plot docs/peers.svg $(SET)
 
 # An environment of its own: none of it is needed for anything else.

@@ -29,7 +29,7 @@ def main() -> None:
     quiet_libraries()
     pairs = [json.loads(line) for line in PAIRS.read_text("utf-8").splitlines()]
     embedder = load_embedder(load_settings())
-    one, other = (embedder.embed_passages([pair[side] for pair in pairs]) for side in ("first", "second"))
+    one, other = (embedder.embed_queries([pair[side] for pair in pairs]) for side in ("first", "second"))
     cosines = (one * other).sum(axis=1)
     print(f"{date.today()}, {platform.machine()}, {embedder.name}. {len(pairs)} pairs of questions.\n")
     for split in ("dev", "test", "hard"):

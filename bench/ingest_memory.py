@@ -25,6 +25,7 @@ from pathlib import Path
 
 from bench.scale.material import CHUNKS_OF_A_DOCUMENT, pieces
 from bench.scale.measure import memory_mb
+from rag.settings import load_settings
 from rag.store.embedded import ENDPOINT_FILE
 from rag.terminal import err
 
@@ -46,6 +47,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m bench.ingest_memory", description=__doc__.splitlines()[0])
     asked.add_argument("--chunks", type=int, default=20_000, help="about how many (default: %(default)s)")
     args = asked.parse_args()
+    if load_settings().qdrant_url:
+        sys.exit("this fills the index of RAG_QDRANT_URL with what is measured: unset it first")
     with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
         library = Path(place) / "library"
         library.mkdir()

@@ -22,6 +22,7 @@ from typing import Any
 from ingest.parsing import SUPPORTED, parse_bytes
 from ingest.parsing.formats import extension_of
 from rag.evaluation.metrics import RETRIEVAL
+from rag.settings import load_settings
 
 BIN = Path(sys.executable).parent
 SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
@@ -40,6 +41,8 @@ def main() -> None:
         "--only", action="append", metavar="NAME", help="a configuration of rag eval; repeatable"
     )
     args = asked.parse_args()
+    if load_settings().qdrant_url:
+        sys.exit("this fills the index of RAG_QDRANT_URL with what is measured: unset it first")
     print(f"| set | search | {' | '.join(SHOWN)} |\n|---|---{'|---' * len(SHOWN)}|", flush=True)
     for folder in args.sets:
         with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
@@ -53,20 +56,25 @@ def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
     texts = {row["id"]: row["text"] for row in _rows(folder / "corpus.jsonl")}
     names = _write(library, texts)
     rows = [row for row in _rows(folder / "queries.jsonl") if row.get("relevant")]
-    step = max(1, len(rows) // most)
+    count = min(most, len(rows))
+    taken = [rows[at * len(rows) // count] for at in range(count)]
     with questions.open("w", encoding="utf-8") as file:
-        for row in rows[::step][:most]:
+        for row in taken:
             proofs = [
                 _placed(proof, texts[proof["doc_id"]], names[proof["doc_id"]]) for proof in row["relevant"]
             ]
             file.write(json.dumps(row | {"relevant": proofs}) + "\n")
     environment = os.environ | {"RAG_DATA_DIR": str(place / "data")}
     environment.pop("ANTHROPIC_API_KEY", None)
-    _run([str(BIN / "ingest"), "add", str(library), "--json"], environment)
+    added = _run([str(BIN / "ingest"), "add", str(library), "--json"], environment)
+    if added["failed"]:
+        print(f"{folder.name}: {len(added['failed'])} of {len(names)} texts not ingested", flush=True)
     chosen = [word for name in only for word in ("--only", name)]
     measured = _run(
         [str(BIN / "rag"), "eval", str(questions), "--no-answers", "--json", *chosen], environment
     )
+    if bad := measured["about"]["bad_lines"]:
+        print(f"{folder.name}: {len(bad)} of {len(taken)} questions could not be used", flush=True)
     for name, figures in measured["figures"].items():
         cells = [_cell(figures[each]["mean"] if each in figures else None) for each in SHOWN]
         print(f"| {folder.name} | {name} | {' | '.join(cells)} |", flush=True)

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ingest.parsing.formats import CODE
-from rag.documents import Chunk, ParsedDocument, chunk_id_of
+from rag.documents import CODE, Chunk, ParsedDocument, chunk_id_of
 
 Span = tuple[int, int]
 Cut = Callable[[str], list[str]]

@@ -300,7 +300,7 @@ class Answerer:
 
     def _quotes(self, asked: str, found: Found) -> list[Quote]:
         """Sentences to quote: none where the evidence does not hold the answer, some where it does."""
-        verdict = assess(asked, found.hits).verdict
+        verdict = assess(asked, found.hits, self._settings.embedding_model).verdict
         if verdict == "none":
             return []
         relevance = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)

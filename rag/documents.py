@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
 EVERYONE = "everyone"
+CODE = "text/x-source"
+"""Media type of source code, whose headings are its definitions."""
 LONGEST_QUESTION = 4000
 """Characters, at every door."""
 

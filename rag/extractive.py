@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.documents import Evidence
+from rag.documents import CODE, Evidence
 from rag.embedding import Embedder
 from rag.reranking import Reranker
 from rag.sentences import sentence_spans
@@ -41,7 +41,7 @@ class Scorer:
             vectors = embedder.embed_passages(sentences) @ embedder.embed_query(question)
             return [float(value) for value in vectors]
 
-        return cls(similarities, threshold=0.5, passage_threshold=1.0, margin=0.1)
+        return cls(similarities, threshold=0.7, passage_threshold=1.0, margin=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evide
     found: list[tuple[int, int, tuple[Evidence, int, int]]] = []
     seen: set[tuple[str, int]] = set()
     for rank, item in enumerate(evidence):
-        titles = {heading.start for heading in item.parsed.headings}
+        # A heading of code is a definition, with what is said of it above: no title but what may answer.
+        code = item.parsed.media_type == CODE
+        titles = set() if code else {heading.start for heading in item.parsed.headings}
         for start, end in sentence_spans(item.parsed.text, item.start, item.end):
             key = (item.chunks[0].document_id, start)
             text = item.parsed.text[start:end]

@@ -40,7 +40,7 @@ class Judge:
             return chosen, None
         if question.carried:  # the proof may be in what was cited before, which is not scored
             return chosen, None
-        judged = await asyncio.to_thread(assess, asked, hits)
+        judged = await asyncio.to_thread(assess, asked, hits, self.settings.embedding_model)
         at_hand = judged.verdict == "doubtful" and await self._is_at_hand(question, asked, hits)
         return after_retrieval(chosen, judged, at_hand, self.settings), None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.documents import Hit
+from rag.models import is_built_in
 from rag.reranking import Reranker
 from rag.sparse import terms
 
@@ -35,7 +36,7 @@ CODE_SIGNS = 0.05
 from questions on prose, then orders worse than the fused score does (docs/decisions.md)."""
 
 _WORD = re.compile(r"\S+")
-_SIGN = re.compile(r"[{}()\[\];=<>_]")
+_SIGN = re.compile(r"[{}()\[\];<>]|=+|_+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def rerank(
     ends = None if budget_ms is None else clock() + budget_ms / 1000
     notice = None
     scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
-    code = _is_code(hits[:LEAST_READ])
+    code = is_built_in(reranker.name) and _is_code(hits[:LEAST_READ])
     weight = 0.0 if code else RELEVANCE_WEIGHT
     rationed = _rationed(hits, min(most, LEAST_READ) if code else most, scale)
     wanted = set(terms(query))
@@ -113,8 +114,9 @@ def _rationed(hits: Sequence[Hit], most: int, scale: float) -> list[Hit]:
 
 
 def _is_code(hits: Sequence[Hit]) -> bool:
-    shares = [len(_SIGN.findall(hit.text)) / max(1, len(hit.text)) for hit in hits]
-    return sum(shares) >= CODE_SIGNS * len(shares)
+    """Whether most of them are."""
+    code = [len(_SIGN.findall(hit.text)) >= CODE_SIGNS * len(hit.text) for hit in hits]
+    return 2 * sum(code) > len(code)
 
 
 def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float, weight: float) -> bool:

@@ -49,6 +49,8 @@ WEIGHTS: dict[tuple[bool, bool], Weights] = {
     (True, False): Weights(0.602, relevance=0.372, closed=-1.133, amount=-1.118),
     (False, True): Weights(-13.670, similarity=20.857, closed=-1.457, amount=-1.292),
 }
+FITTED_TO = "bge-small-en-v1.5"
+"""The embedding model whose cosines the weights are of; those of others are not judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,15 @@ class Sufficiency:
     reason: str
 
 
-def assess(question: str, hits: Sequence[Hit]) -> Sufficiency:
+def assess(question: str, hits: Sequence[Hit], embedding_model: str = FITTED_TO) -> Sufficiency:
     """Judge what was found for a question that stands alone.
 
-    Without reranking and without search by meaning nothing was measured, and the evidence counts as doubtful.
+    Without reranking and without search by meaning, or with an embedding model that the weights are not
+    fitted to, nothing was measured, and the evidence counts as doubtful.
     """
     if not hits:
         return Sufficiency(0.0, "none", "No passage was found.")
-    probability = _probability(signals(question, hits))
+    probability = _probability(signals(question, hits, embedding_model))
     if probability >= ENOUGH_FROM:
         return Sufficiency(probability, "enough", "The passages found fit the question.")
     absent = _absent_name(question, hits)
@@ -107,11 +110,13 @@ _AMOUNT = re.compile(
 )
 
 
-def signals(question: str, hits: Sequence[Hit]) -> Signals:
+def signals(question: str, hits: Sequence[Hit], embedding_model: str = FITTED_TO) -> Signals:
     """The signals of a question and what was found for it."""
     ranked = [hit for hit in hits if hit.relevance is not None]
     best = max(ranked, key=lambda hit: hit.relevance or 0.0, default=None)
-    near = hits if best is None else [best]
+    near: Sequence[Hit] = hits if best is None else [best]
+    if embedding_model != FITTED_TO:
+        near = ()
     return Signals(
         relevance=None if best is None else best.relevance,
         similarity=max((hit.similarity for hit in near if hit.similarity is not None), default=None),

@@ -57,8 +57,8 @@ def load(folder: Path, most: int) -> Material:
         ]
         if places and not row.get("history"):
             questions.append(Question(row["question"], tuple(places)))
-    step = max(1, len(questions) // most)
-    return Material(texts, tuple(questions[::step][:most]))
+    count = min(most, len(questions))
+    return Material(texts, tuple(questions[at * len(questions) // count] for at in range(count)))
 
 
 def measure(

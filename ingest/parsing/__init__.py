@@ -12,7 +12,6 @@ from typing import Protocol, cast
 
 from ingest.parsing.characters import one_line
 from ingest.parsing.formats import (
-    CODE,
     DOCX,
     HTML,
     MARKDOWN,
@@ -22,7 +21,7 @@ from ingest.parsing.formats import (
     TEXT,
     media_type_of,
 )
-from rag.documents import ParsedDocument
+from rag.documents import CODE, ParsedDocument
 from rag.errors import SourceDamaged, SourceError, SourceUnreadable
 
 __all__ = ["MEDIA_TYPES", "SUPPORTED", "parse", "parse_bytes"]

@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ingest.parsing.characters import clean, one_line
-from ingest.parsing.formats import CODE
 from ingest.parsing.text import decode
-from rag.documents import Heading, ParsedDocument
+from rag.documents import CODE, Heading, ParsedDocument
 from rag.errors import EmptySource
 
 _LONGEST_LINE = 400
@@ -25,7 +24,7 @@ _DEEPEST = 9
 
 _MODIFIERS = (
     r"(?:(?:export|default|pub(?:\([^)\n]*\))?|public|private|protected|internal|static|final|abstract|async|unsafe"
-    r"|extern(?:\s+\"[^\"\n]*\")?|const|override|open|data|sealed|suspend|inline|virtual|partial|declare|readonly)\s+)*"
+    r"|extern(?:\s+\"[^\"\n]*\")?|const|override|open|data|sealed|suspend|inline|virtual|partial|declare|readonly|local|case|typedef)\s+)*"
 )
 _KEYWORDS = (
     r"class|def|fn|func|fun|function|struct|enum|trait|interface|impl|mod|module|namespace|protocol|extension"
@@ -43,19 +42,25 @@ _TABLE = re.compile(
     r"(?:TABLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|INDEX|TYPE)\s+(?:IF\s+NOT\s+EXISTS\s+)?[\w.\"`\[\]]+)",
     re.IGNORECASE,
 )
+_BLOCK = re.compile(r"[ \t]*(?P<title>(?:message|service)\s+\w+)\s*\{")
 _CALLABLE = re.compile(
-    r"[ \t]*(?P<title>(?:[\w:<>,&*~\[\]?.@$]+[ \t]+[&*]*){0,6}[~\w$:]+)[ \t]*(?:<[^<>()\n]*>)?\("
+    r"[ \t]*(?P<title>(?:[\w:<>,&*~\[\]?.@$]+[ \t]+){0,6}[&*]*[~\w$:]+)[ \t]*(?:<[^<>()\n]*>)?\("
 )
 _AFTER_HEAD = re.compile(
-    r"\s*(?:(?:const|noexcept|override|final|async|throws\s[\w\s,.]+|(?:->|:)\s*[^;{}()]+)\s*)*$"
+    r"\s*(?:(?:const|noexcept|override|final|async)\b\s*)*(?:(?:throws\b|where\b|->|:)[^;{}=]*)?$"
 )
+_DECLARED = re.compile(
+    r"(?:struct|union|enum|class)\s+\w+(?:\s*[*&]+\s*|\s+)\w[^{;=(]*[;=]|(?:class|enum)\s+\w+\s*;"
+)
+"""A variable of that type, or a name that is defined elsewhere."""
 _STATEMENTS = frozenset(
-    "if else for foreach while do switch case catch return new await yield throw delete sizeof typeof with"
-    " using lock match when unless until elif except print assert defer go select import from in not and"
-    " or".split()
+    "if else elif elsif elseif for foreach while do switch case catch return new await yield throw delete"
+    " sizeof typeof with using lock synchronized fixed match when unless until except print assert defer go"
+    " select import from in not and or".split()
 )
 _PYTHON = re.compile(r"(?:class|def)\s+\w+\s*[(:\[]")
 _TITLE_ENDS = re.compile(r"\s*(?:\{|=>|=(?!=)|;|:\s*$|//|/\*|\bwhere\b).*$")
+_NAME_ENDS = re.compile(r"[{(<:;=]")
 _ABOVE = re.compile(
     r"[ \t]*(?:#(?!!|\s*include\b|\s*(?:end)?if|\s*else|\s*define\b)|//|/\*|\*|@|--|\"\"\"|;;)"
 )
@@ -103,12 +108,12 @@ def _definition(lines: Sequence[str], index: int, python: bool) -> str | None:
     """What is defined by the line, in its own words, without what follows the name and its owner."""
     line = lines[index]
     if named := _NAMED.match(line):
-        if python and not _PYTHON.match(named["title"]):
+        if not _PYTHON.match(named["title"]) if python else _DECLARED.match(named["title"]):
             return None
         return _title(named["title"], named["rest"])
     if python:
         return None
-    if found := _ASSIGNED.match(line) or _TABLE.match(line):
+    if found := _ASSIGNED.match(line) or _TABLE.match(line) or _BLOCK.match(line):
         return one_line(found["title"])
     called = _CALLABLE.match(line)
     if called and called["title"].split()[0] not in _STATEMENTS and _has_body(lines, index, called.end() - 1):
@@ -131,36 +136,35 @@ def _title(said: str, rest: str) -> str | None:
         words = words[:at]
         break
     words = one_line(words)
-    # A sentence of a comment may begin with "type" or "class"; after the name of a definition come few words.
-    if (
-        not _TITLE_ENDS.search(said)
-        and "(" not in said
-        and len(rest.split()) > 1
-        and not re.search(r"[<:{]", said)
-    ):
+    if _is_prose(rest):
         return None
     return words[:_LONGEST_TITLE] if len(words.split()) > 1 or "(" in words else None
 
 
+def _is_prose(rest: str) -> bool:
+    """Whether what follows a keyword is a sentence of a comment that begins with it."""
+    ends = _NAME_ENDS.search(rest)
+    words = len(rest[: ends.start()].split()) if ends else len(rest.split())
+    return words > 1 and (ends is None or ends[0] == ":")
+
+
 def _has_body(lines: Sequence[str], index: int, opening: int) -> bool:
-    """Whether the parenthesis that opens there closes, and a body begins with a brace right after it."""
-    depth = 0
+    """Whether the parenthesis that opens there closes, and a body begins with a brace after it."""
+    depth, closed = 0, False
+    after: list[str] = []
     for number, line in enumerate(lines[index : index + _LONGEST_HEAD]):
-        for at in range(opening if number == 0 else 0, min(len(line), _LONGEST_LINE)):
-            sign = line[at]
-            if sign == "(":
-                depth += 1
-            elif sign == ")":
-                depth -= 1
-                if depth < 0:
-                    return False
-            elif sign == ";":
+        for sign in line[opening if number == 0 else 0 : _LONGEST_LINE]:
+            if closed and sign == "{":
+                return bool(_AFTER_HEAD.match("".join(after)))
+            if sign in ";{":
                 return False
-            elif sign == "{":
-                if depth:
-                    return False
-                head = "\n".join([*lines[index : index + number], line[:at]])
-                return bool(_AFTER_HEAD.match(head[head.rfind(")") + 1 :]))
+            if closed:
+                after.append(sign)
+                continue
+            depth += (sign == "(") - (sign == ")")
+            closed = depth == 0
+        if closed:
+            after.append("\n")
     return False
 
 

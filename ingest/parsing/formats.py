@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import PurePath
 
+from rag.documents import CODE
 from rag.errors import EmptySource, SourceDamaged, SourceEncrypted, UnsupportedFormat
 
 PDF = "application/pdf"
@@ -14,7 +15,6 @@ MARKDOWN = "text/markdown"
 HTML = "text/html"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 TEXT = "text/plain"
-CODE = "text/x-source"
 
 MEDIA_TYPES = {
     ".pdf": PDF,
@@ -99,6 +99,8 @@ def media_type_of(name: str, data: bytes) -> str:
     found, description = _held(data, extension)
     if found == claimed:
         return claimed
+    if found == HTML and claimed == CODE:
+        return claimed  # a template, such as of PHP, may begin as a page
     if found is not None:
         # Markdown and text may well begin with a little HTML, but not with a whole page.
         raise UnsupportedFormat(

@@ -55,7 +55,8 @@ def installed_path(settings: Settings, name: str) -> Path:
     missing = [file for file in catalogue()[name].files if not (folder / file).is_file()]
     if missing:
         raise ModelUnavailable(
-            f"the built-in model {name} is not in {settings.models_dir}", remedy="run `rag models fetch`"
+            f"the built-in model {name} is not in {settings.models_dir}",
+            remedy=f"run `rag models fetch {name}`",
         )
     return folder
 

@@ -260,7 +260,62 @@ def test_any_text_can_be_read_as_code(source: str, name: str) -> None:
     assert all(start == 0 or document.text[start - 1] == "\n" for start in starts)
 
 
-def test_minified_and_hostile_lines_take_no_time() -> None:
-    hostile = "a " * 150 + "(" * 40 + "\n"
-    document = parse_bytes((hostile * 3000 + "x" * 200_000).encode(), "app.min.js")
-    assert [heading.title for heading in document.headings] == ["app.min.js"]
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "a " * 150 + "(" * 40,
+        "foo() throws a " + "throws a " * 16 + "<{",
+        "foo() " + ":a" * 22 + "}{",
+        "a " + " ".join(["&" * 26] * 6) + " -",
+        "export " * 50 + "class",
+        "const a " + ": a" * 60 + "=",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_minified_and_hostile_lines_are_read_in_no_time(hostile: str) -> None:
+    document = parse_bytes((f"{hostile}\n" * 1000 + "x" * 200_000).encode(), "app.min.js")
+    assert {heading.title for heading in document.headings} <= {"app.min.js", "foo"}
+
+
+def test_what_only_looks_like_a_definition_gets_no_heading() -> None:
+    source = """int work(int n)
+{
+    struct stat st;
+    struct foo *p = NULL;
+    enum mode m = A;
+    get(x)->a = (struct foo) { 1 };
+    synchronized (this) {
+    }
+}
+/*
+ class of things: the best
+ type of thing that is meant
+*/
+class Forward;
+"""
+    assert outline(parse_bytes(source.encode(), "work.cpp")) == ["work.cpp", "  int work"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "title"),
+    [
+        ("a.lua", "local function foo(a)", "function foo"),
+        ("a.scala", "case class Foo(a: Int)", "class Foo"),
+        ("a.proto", "message Foo {", "message Foo"),
+        ("a.h", "typedef struct Foo {", "struct Foo"),
+        ("a.cs", "public T Get<T>(int id) where T : class {", "public T Get"),
+        ("a.cpp", "Foo::Foo(int a) : a_(a), b_() {", "Foo::Foo"),
+        ("a.kt", "class Foo : Bar() {", "class Foo : Bar"),
+        ("a.rs", "pub struct Meters(f64);", "struct Meters"),
+    ],
+)
+def test_definitions_of_many_languages(name: str, line: str, title: str) -> None:
+    document = parse_bytes(f"{line}\n".encode(), name)
+    assert [heading.title for heading in document.headings] == [name, title]
+
+
+def test_a_template_that_begins_as_a_page_is_code() -> None:
+    assert (
+        parse_bytes(b"<!DOCTYPE html>\n<?php\nfunction head() {\n}\n", "page.php").headings[1].title
+        == "function head"
+    )

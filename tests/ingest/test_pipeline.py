@@ -76,6 +76,15 @@ async def test_a_changed_file_replaces_its_old_chunks(bench: Bench) -> None:
     assert await bench.store.stored_versions() == {second.id: {second.version: second.chunks}}
 
 
+async def test_a_passage_is_also_found_by_the_words_of_its_neighbours(bench: Bench) -> None:
+    filler = "Every rule in this paragraph is about the doors and windows of the house. " * 8
+    await bench.add(f"# The canary\n\n{filler}\n\n# Seeds\n\n{filler}\n\n# Water\n\n{filler}")
+    first, second, *others = await bench.texts()
+    assert first.startswith("The canary")
+    assert second.startswith("Every rule") or second.startswith("Seeds")
+    assert not any(text.startswith("Water") for text in (first, second, *others))
+
+
 async def test_a_file_that_breaks_keeps_its_old_version_and_says_why(bench: Bench) -> None:
     await bench.add(FIRST)
     outcome = await bench.add("\0\1\2\3" * 500)

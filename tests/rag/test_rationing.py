@@ -8,14 +8,14 @@ import pytest
 
 from rag.documents import Hit, chunk_id_of, document_id_of
 from rag.rationing import HIGHEST, LEAST_READ, RELEVANCE_WEIGHT, SLICE, rerank
+from rag.settings import Settings
 
 
 class Told:
     """A reranker that says what it was told to say of each text."""
 
-    name = "told"
-
-    def __init__(self, logits: dict[str, float]) -> None:
+    def __init__(self, logits: dict[str, float], name: str = "told") -> None:
+        self.name = name
         self._logits = logits
         self.read: list[str] = []
 
@@ -57,16 +57,26 @@ def test_a_clear_verdict_outweighs_a_narrow_lead_and_not_a_wide_one() -> None:
 
 def test_of_code_a_few_are_read_and_the_fused_order_stays() -> None:
     code = [f"def {name}(self): return self._{name}[{name}]" for name in "abcdef"]
-    told = Told({code[1]: 9.0})
-    found = rerank(told, "?", [hit(text, 0.9 - n / 100) for n, text in enumerate(code)], 10)
+    told = Told({code[1]: 9.0}, Settings().reranker_model)
+    hits = [hit(text, 0.9 - n / 100) for n, text in enumerate(code)]
+    found = rerank(told, "?", hits, 10)
     assert order(found.hits) == code
     assert told.read == code[:LEAST_READ]
     assert [each.relevance for each in found.hits] == [0.0, 9.0, 0.0, None, None, None]
+    of_a_hub = rerank(Told({code[1]: 9.0}, "someone/reads-code"), "?", hits, 10)
+    assert order(of_a_hub.hits)[0] == code[1]
 
 
-def test_prose_that_mentions_code_is_prose() -> None:
-    prose = "Set `max_wait` to bound the time that a request (see below) may wait for a free connection."
-    found = rerank(Told({"b": 4.0}), "?", [hit(prose, 0.9), hit("b", 0.85)], 10)
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "Set `max_wait` to bound the time that a request (see below) may wait for a free connection.",
+        "Name: ______________________ Date: ______________ Signature: ________________________",
+        "Totals\n==================================\nThe sums of the year are below the line.",
+    ],
+)
+def test_prose_that_mentions_code_is_prose(prose: str) -> None:
+    found = rerank(Told({"b": 4.0}, Settings().reranker_model), "?", [hit(prose, 0.9), hit("b", 0.85)], 10)
     assert order(found.hits) == ["b", prose]
 
 

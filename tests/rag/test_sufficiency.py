@@ -52,6 +52,13 @@ def test_between_them_it_is_doubtful() -> None:
     assert assess(QUESTION, [hit(-4.0, 0.65)]).verdict == "doubtful"
 
 
+def test_cosines_of_a_model_that_the_weights_are_not_of_do_not_refuse() -> None:
+    far = [hit(None, 0.2)]
+    assert assess(QUESTION, far).verdict == "none"
+    assert assess(QUESTION, far, "all-MiniLM-L6-v2").verdict == "doubtful"
+    assert assess(QUESTION, [hit(6.0, 0.3)], "someone/model").verdict == "enough"
+
+
 @pytest.mark.parametrize("weaker", [hit(1.0, 0.5), hit(2.0, 0.4)])
 def test_weaker_evidence_is_never_worth_more(weaker: Hit) -> None:
     assert assess(QUESTION, [weaker]).probability < assess(QUESTION, [hit(2.0, 0.5)]).probability
