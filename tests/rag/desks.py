@@ -22,7 +22,9 @@ from tests.rag.conftest import Library
 def settings_of(library: Library, url: str | None, **changes: Any) -> Settings:
     """The library's settings; without a URL there is no Claude."""
     access = {"anthropic_base_url": url, "anthropic_api_key": SecretStr("sk-test-key")} if url else {}
-    return library.settings.model_copy(update={"claude_timeout": 10.0, **access, **changes})
+    # Its cosines are of words, which the weights of rag/sufficiency.py know nothing of.
+    own = {"embedding_model": WordEmbedder.name, "claude_timeout": 10.0}
+    return library.settings.model_copy(update={**own, **access, **changes})
 
 
 def answerer_of(library: Library, settings: Settings, client: ClaudeClient) -> Answerer:

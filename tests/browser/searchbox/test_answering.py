@@ -28,7 +28,7 @@ from .conftest import Embed
 from .hosts import page, tag
 
 LONG = Text(Part("Backups are kept for ninety days. ", Cite()), "And then there is more to say. " * 60)
-UNCLEAR = "When is it locked?"
+UNCLEAR = "When is it shut?"
 
 
 def test_the_first_state_offers_questions_and_the_next_one_remembers_them(embed: Embed) -> None:
