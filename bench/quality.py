@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.peers.material import evenly, read_rows
 from ingest.parsing import SUPPORTED, parse_bytes
 from ingest.parsing.formats import extension_of
 from rag.evaluation.metrics import RETRIEVAL
@@ -53,11 +54,10 @@ def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
     library = place / "library"
     library.mkdir()
     questions = place / "questions.jsonl"
-    texts = {row["id"]: row["text"] for row in _rows(folder / "corpus.jsonl")}
+    texts = {row["id"]: row["text"] for row in read_rows(folder / "corpus.jsonl")}
     names = _write(library, texts)
-    rows = [row for row in _rows(folder / "queries.jsonl") if row.get("relevant")]
-    count = min(most, len(rows))
-    taken = [rows[at * len(rows) // count] for at in range(count)]
+    rows = [row for row in read_rows(folder / "queries.jsonl") if row.get("relevant")]
+    taken = evenly(rows, most)
     with questions.open("w", encoding="utf-8") as file:
         for row in taken:
             proofs = [
@@ -114,10 +114,6 @@ def _placed(proof: dict[str, Any], text: str, name: str) -> dict[str, Any]:
         return {"doc_id": name, "quote": text[proof["start"] : proof["end"]]}
     first = min(found, key=lambda at: abs(at - before))
     return {"doc_id": name, "start": places[first], "end": places[first + len(wanted) - 1] + 1}
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
 def _cell(value: float | None) -> str:

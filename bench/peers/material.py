@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 DEPTH = 10
+T = TypeVar("T")
 
 Span = tuple[str, int, int]
 """Document, start and end in its text."""
@@ -48,17 +50,22 @@ class Found:
 
 def load(folder: Path, most: int) -> Material:
     """The set in a folder; of its questions every n-th, `most` in all."""
-    texts = {row["id"]: (row["title"], row["text"]) for row in _rows(folder / "corpus.jsonl")}
+    texts = {row["id"]: (row["title"], row["text"]) for row in read_rows(folder / "corpus.jsonl")}
     questions = []
-    for row in _rows(folder / "queries.jsonl"):
+    for row in read_rows(folder / "queries.jsonl"):
         places = [
             (each["doc_id"], each.get("start") or 0, each.get("end") or len(texts[each["doc_id"]][1]))
             for each in row["relevant"]
         ]
         if places and not row.get("history"):
             questions.append(Question(row["question"], tuple(places)))
-    count = min(most, len(questions))
-    return Material(texts, tuple(questions[at * len(questions) // count] for at in range(count)))
+    return Material(texts, tuple(evenly(questions, most)))
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many, taken from all over."""
+    count = min(most, len(items))
+    return [items[at * len(items) // count] for at in range(count)]
 
 
 def measure(
@@ -138,5 +145,5 @@ def _share(proofs: Sequence[Span], hits: Sequence[Span]) -> float:
     return held / wanted
 
 
-def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
+def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
