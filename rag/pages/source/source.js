@@ -28,6 +28,7 @@ let fetching = null;
 let pinned = null;
 /** While we go somewhere, the places on the way are not where the reader is. */
 let settling = false;
+let nextFrame = 0;
 let downloads = false;
 
 // ---------------------------------------------------------------- opening
@@ -66,6 +67,7 @@ async function load(place, signal) {
 }
 
 function clear() {
+  stopGoing();
   source = text = null;
   range = {};
   pictures.forget();
@@ -108,7 +110,7 @@ function draw(found, replaced, focus) {
     if (focus) mark.focus({ preventScroll: true });
     bringToView(mark, { page: placed.page, heading: headingAt(range.start) });
   } else {
-    settling = false;
+    stopGoing();
     scrollTo(0, 0);
     follow();
   }
@@ -236,12 +238,18 @@ addEventListener("keydown", (event) => {
 
 /** Sections get their true height only when they come near, so the mark moves while we go there. */
 function bringToView(node, at, block = "center", frames = FRAMES_TO_SETTLE) {
+  stopGoing(); // to where was asked for before
   const tall = node.getBoundingClientRect().height > innerHeight * 0.6;
   node.scrollIntoView({ block: tall ? "start" : block, behavior: "instant" });
   pinned = { ...at, y: scrollY };
   settling = frames > 0;
-  if (settling) requestAnimationFrame(() => node.isConnected && bringToView(node, at, block, frames - 1));
+  if (settling) nextFrame = requestAnimationFrame(() => bringToView(node, at, block, frames - 1));
   else follow();
+}
+
+function stopGoing() {
+  cancelAnimationFrame(nextFrame);
+  settling = false;
 }
 
 function goToPage(number) {

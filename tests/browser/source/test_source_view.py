@@ -197,6 +197,28 @@ def test_the_picture_follows_the_text_and_the_text_the_picture(view: Page, ferri
     expect(view.locator("#page-number")).to_have_text("Page 5 of 5")
 
 
+def test_while_the_page_settles_only_the_last_place_that_was_asked_for_counts(
+    view: Page, ferries: Stored
+) -> None:
+    view.add_init_script(
+        """window.requestAnimationFrame = (step) => setTimeout(step, 100);
+        window.cancelAnimationFrame = clearTimeout;"""
+    )
+    view.goto(address([ferries.cite(PASSAGE)]))
+    expect(view.locator("#page-number")).to_have_text("Page 3 of 5")
+    view.evaluate(
+        """() => {
+          const number = document.querySelector('#page-number');
+          window.shown = [];
+          new MutationObserver(() => shown.push(number.textContent)).observe(number, { childList: true });
+          document.querySelector('[aria-label="Show page 5"]').click();
+        }"""
+    )
+    comes_to_rest_in_view(view, "section:nth-of-type(5) .divider")
+    view.wait_for_timeout(1500)  # every frame of both has come
+    assert view.evaluate("shown") == ["Page 5 of 5"]
+
+
 def test_a_magnified_page_is_fetched_in_more_detail(view: Page, ferries: Stored) -> None:
     view.goto(address([ferries.cite(PASSAGE)]))
     expect(view.locator("#picture")).to_be_visible()
