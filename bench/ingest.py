@@ -42,7 +42,7 @@ CHUNKS_OF_A_DOCUMENT = 40
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument(
-        "--chunks", type=int, default=800, help="about how many a round (default: %(default)s)"
+        "--chunks", type=int, default=2400, help="about how many a round (default: %(default)s)"
     )
     asked.add_argument("--rounds", type=int, default=3, help="rounds, whose median counts")
     args = asked.parse_args()

@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 FORMAT = "2"
 """Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
 LOCK_STRIPES = 64
+BATCHES_A_WRITE = 2
+"""Of chunks that are embedded between two writes, each of which waits for the disk."""
 DEFAULT_COLLECTION = "default"
 
 OnChunks = Callable[[int, int], None]
@@ -273,21 +275,31 @@ class Pipeline:
         self, record: DocumentRecord, chunks: list[Chunk], context: Mapping[int, str], on_chunks: OnChunks
     ) -> None:
         embedder = self._embedder()
-        batch = self._settings.embedding_batch
         # Texts of like length share a batch, so that little of it is padding; the longest first, so that a
         # batch that is too large for the memory fails at once.
         ordered = sorted(chunks, key=lambda chunk: -len(chunk.text))
         on_chunks(0, len(chunks))
-        for first in range(0, len(chunks), batch):
-            part = ordered[first : first + batch]
-            read = await asyncio.to_thread(embedded_texts, record.title, part, context, embedder)
-            vectors = await asyncio.to_thread(embedder.embed_passages, read)
-            indexed = [
-                IndexedChunk(chunk, tuple(vector.tolist()), _sparse(record.title, chunks, chunk, context))
-                for chunk, vector in zip(part, vectors, strict=True)
-            ]
+        size = self._settings.embedding_batch * BATCHES_A_WRITE
+        for first in range(0, len(chunks), size):
+            part = ordered[first : first + size]
+            indexed = await asyncio.to_thread(_indexed, embedder, record.title, chunks, part, context)
             await self._store.upsert_chunks(record, indexed)
             on_chunks(first + len(part), len(chunks))
+
+
+def _indexed(
+    embedder: Embedder,
+    title: str,
+    chunks: Sequence[Chunk],
+    part: Sequence[Chunk],
+    contexts: Mapping[int, str],
+) -> list[IndexedChunk]:
+    """A part of the chunks of a document with their vectors."""
+    vectors = embedder.embed_passages(embedded_texts(title, part, contexts, embedder))
+    return [
+        IndexedChunk(chunk, tuple(vector.tolist()), _sparse(title, chunks, chunk, contexts))
+        for chunk, vector in zip(part, vectors, strict=True)
+    ]
 
 
 def _sparse(title: str, chunks: Sequence[Chunk], chunk: Chunk, contexts: Mapping[int, str]) -> SparseVector:

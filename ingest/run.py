@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PARSE_SECONDS = 300.0
-AT_ONCE = 2
-"""Documents in hand: one is read, cut and written while the other is embedded."""
+AT_ONCE = 4
+"""Documents in hand: enough that one waits for the model while others are read, cut and written."""
 NOT_AGREED = "nothing went in: the cost of the contexts was not agreed to"
 
 

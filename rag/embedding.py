@@ -10,6 +10,7 @@ import math
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,15 @@ SPECIAL_TOKENS = 2
 
 
 class Embedder:
-    """One embedding model. Safe to use from several threads: calls queue for the model."""
+    """One embedding model. Safe to use from several threads: calls take their `turn` at the model."""
 
-    def __init__(self, model: SentenceTransformer, name: str, batch: int) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        name: str,
+        batch: int,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         dimension = model.get_embedding_dimension()
         if dimension is None:
             raise ModelUnavailable(f"{name} does not say how long its vectors are")
@@ -41,7 +48,7 @@ class Embedder:
         self.dimension = int(dimension)
         self._model = model
         self._batch = batch
-        self._lock = threading.Lock()
+        self._turn = turn or threading.Lock()
         # A tokenizer keeps how it pads, and counting pads nothing: with one for both, a text counted while
         # others are embedded takes their padding away.
         self._counter = copy.deepcopy(model.tokenizer)
@@ -73,7 +80,7 @@ class Embedder:
     def _encode(self, texts: Sequence[str], method: str) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with self._lock:
+        with self._turn:
             encode = getattr(self._model, method)
             vectors = encode(
                 list(texts),
@@ -107,10 +114,12 @@ def load_embedder(settings: Settings) -> Embedder:
     keep_memory()
     try:
         model = _built_in_onnx(name, Path(location))
-        if model is None:
-            model = SentenceTransformer(location, device="cpu")
-            if settings.bfloat16 and has_bfloat16():
-                use_bfloat16(model)
+        if model is not None:
+            # It takes what several threads bring at once.
+            return Embedder(model, name, settings.embedding_batch, turn=nullcontext())
+        model = SentenceTransformer(location, device="cpu")
+        if settings.bfloat16 and has_bfloat16():
+            use_bfloat16(model)
         return Embedder(model, name, settings.embedding_batch)
     except ModelUnavailable:
         raise

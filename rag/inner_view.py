@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.models import MODEL_FILE, open_session
+from rag.models import MODEL_FILE, OnnxModel
+from rag.reranking import inputs_of
 
 LAYERS = (3, 4, 5, 6, 7)
 """Whose states are read, of 12: earlier the question is not seen yet, later only the score is left."""
@@ -54,17 +55,14 @@ class InnerView:
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         names = [_STATES.format(layer) for layer in LAYERS]
         names += [_ATTENTION.format(layer) for layer in range(_ALL_LAYERS)]
-        self._session = open_session((folder / MODEL_FILE).read_bytes() + _declared(names))
+        self._model = OnnxModel((folder / MODEL_FILE).read_bytes() + _declared(names))
         self._lock = threading.Lock()
 
     def read(self, question: str, lead: str, passage: str) -> View:
         """`passage` as read after `lead`, such as its heading; positions are those within `passage`."""
         with self._lock:
             pair = self._tokenizer.encode(question[:500], lead + passage)
-            rows = {"input_ids": pair.ids, "attention_mask": pair.attention_mask}
-            rows["token_type_ids"] = pair.type_ids
-            inputs = {name: np.array([row], dtype=np.int64) for name, row in rows.items()}
-            logits, *inner = self._session.run(None, inputs)
+            logits, *inner = self._model.run(inputs_of(pair))
         marks, kinds = pair.special_tokens_mask, pair.type_ids
         asked = [i for i, kind in enumerate(kinds) if kind == 0 and not marks[i]]
         told = [

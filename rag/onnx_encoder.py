@@ -6,6 +6,7 @@ cross-encoder already. https://sbert.net/docs/sentence_transformer/usage/custom_
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,11 @@ from sentence_transformers.base.modules import InputModule
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from rag.models import MODEL_FILE, open_session
+from rag.models import MODEL_FILE, OnnxModel
 
 
 class OnnxEncoder(InputModule):
-    """Token ids in, token vectors out, shape (texts, tokens, dimension).
-
-    Texts go through one by one: 8 bits are scaled by the largest value of what is computed together, so in a
-    batch the vector of a text would depend on its company. It costs no time, since nothing is padded.
-    """
+    """Token ids in, token vectors out, shape (texts, tokens, dimension). Safe to use from several threads."""
 
     tokenizer: PreTrainedTokenizerBase
 
@@ -32,27 +29,30 @@ class OnnxEncoder(InputModule):
         super().__init__()  # type: ignore[no-untyped-call]
         self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
         self.max_seq_length = max_tokens
-        self._session = open_session(folder / MODEL_FILE)
-        self._wanted = [given.name for given in self._session.get_inputs()]
+        self._model = OnnxModel(folder / MODEL_FILE)
+        self._tokenizing = threading.Lock()
 
     def preprocess(
         self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, torch.Tensor | Any]:
         texts = [f"{prompt or ''}{text}" for text in inputs]
-        return dict(
-            self.tokenizer(
-                texts, padding=True, truncation=True, max_length=self.max_seq_length, return_tensors="pt"
+        with self._tokenizing:  # which sets how the tokenizer pads
+            return dict(
+                self.tokenizer(
+                    texts, padding=True, truncation=True, max_length=self.max_seq_length, return_tensors="pt"
+                )
             )
-        )
 
     def forward(
         self, features: dict[str, torch.Tensor | Any], **kwargs: Any
     ) -> dict[str, torch.Tensor | Any]:
-        given = {name: features[name].numpy() for name in self._wanted}
-        states = []
-        for row, length in enumerate(features["attention_mask"].sum(dim=1).tolist()):
-            alone = {name: rows[row : row + 1, :length] for name, rows in given.items()}
-            states.append(torch.from_numpy(self._session.run(None, alone)[0][0]))
+        given = {name: features[name].numpy() for name in self._model.inputs}
+        lengths = features["attention_mask"].sum(dim=1).tolist()
+        alone = [
+            {name: rows[row : row + 1, :length] for name, rows in given.items()}
+            for row, length in enumerate(lengths)
+        ]
+        states = [torch.from_numpy(output[0]) for output in self._model.run_each(alone)]
         features["token_embeddings"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
         return features
 

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.errors import ModelUnavailable
-from rag.models import MODEL_FILE, expect_on_hub, installed_path, is_built_in, open_session
+from rag.models import MODEL_FILE, OnnxModel, expect_on_hub, installed_path, is_built_in
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
+    from tokenizers import Encoding
 
 MAX_TOKENS = 256
 """Longest pair scored; a longer passage is cut, since cost grows with length."""
-BATCH = 8
 
 
 class Reranker(Protocol):
@@ -44,30 +45,18 @@ class OnnxReranker:
         # The file as published pads every pair to 512 tokens, which costs tenfold on short ones.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
-        self._session = open_session(folder / MODEL_FILE)
+        self._model = OnnxModel(folder / MODEL_FILE)
         self._lock = threading.Lock()
 
     def score(self, question: str, passages: Sequence[str]) -> list[float]:
-        """Logits, one a passage, in their order. Pairs of like length share a batch, so little is padding."""
+        """Logits, one a passage, in their order; that of a pair does not depend on the others."""
         if not passages:
             return []
         question = question[:2000]
         with self._lock:
             pairs = self._tokenizer.encode_batch([(question, passage) for passage in passages])
-            order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
-            scores = [0.0] * len(pairs)
-            for first in range(0, len(order), BATCH):
-                rows = order[first : first + BATCH]
-                width = max(len(pairs[i].ids) for i in rows)
-                inputs = {
-                    "input_ids": _padded([pairs[i].ids for i in rows], width),
-                    "attention_mask": _padded([pairs[i].attention_mask for i in rows], width),
-                    "token_type_ids": _padded([pairs[i].type_ids for i in rows], width),
-                }
-                logits = self._session.run(None, inputs)[0]
-                for row, value in zip(rows, np.asarray(logits).reshape(-1), strict=True):
-                    scores[row] = float(value)
-        return scores
+            logits = self._model.run_each([inputs_of(pair) for pair in pairs])
+        return [float(logit.reshape(-1)[0]) for logit in logits]
 
 
 class HubReranker:
@@ -118,8 +107,7 @@ def load_reranker(settings: Settings) -> Reranker:
         ) from error
 
 
-def _padded(rows: list[list[int]], width: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    table = np.zeros((len(rows), width), dtype=np.int64)
-    for number, row in enumerate(rows):
-        table[number, : len(row)] = row
-    return table
+def inputs_of(pair: Encoding) -> dict[str, NDArray[np.int64]]:
+    """A question and a passage as BERT reads them, each array of shape (1, tokens)."""
+    rows = {"input_ids": pair.ids, "attention_mask": pair.attention_mask, "token_type_ids": pair.type_ids}
+    return {name: np.array([row], dtype=np.int64) for name, row in rows.items()}

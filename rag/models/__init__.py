@@ -3,17 +3,17 @@
 from rag.models.catalogue import BuiltInModel, catalogue, installed_path, is_built_in, model_dimension
 from rag.models.fetching import fetch, verify
 from rag.models.hub import expect_on_hub
-from rag.models.onnx import MODEL_FILE, open_session
+from rag.models.onnx import MODEL_FILE, OnnxModel
 
 __all__ = [
     "MODEL_FILE",
     "BuiltInModel",
+    "OnnxModel",
     "catalogue",
     "expect_on_hub",
     "fetch",
     "installed_path",
     "is_built_in",
     "model_dimension",
-    "open_session",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""Two documents in hand at a time: what is reported, in which order, and what a failure of the store ends."""
+"""Several documents in hand at a time: what is reported, in which order, and what a failure of the store ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from ingest.pipeline import Placement
 from ingest.report import Outcome, Report
-from ingest.run import once, take_all
+from ingest.run import AT_ONCE, once, take_all
 from ingest.sources import Source
 from rag.errors import StoreUnavailable
 
@@ -79,14 +79,15 @@ async def test_a_document_that_takes_long_holds_up_no_other_and_keeps_its_place_
     async def last() -> None:
         over.set()
 
-    script = {"a": waits, "b": quick, "c": quick, "d": last}
-    report, watcher = await run(Scripted(script), "a", "b", "c", "d")  # type: ignore[arg-type]
-    assert watcher.done[-1] == "a"
-    assert [outcome.path for outcome in report.outcomes] == ["a", "b", "c", "d"]
-    assert ("/library/c", 1, 2) in watcher.shown
+    names = [f"{number:02d}" for number in range(AT_ONCE + 2)]
+    script = dict.fromkeys(names, quick) | {names[0]: waits, names[-1]: last}
+    report, watcher = await run(Scripted(script), *names)  # type: ignore[arg-type]
+    assert watcher.done[-1] == names[0]
+    assert [outcome.path for outcome in report.outcomes] == names
+    assert (f"/library/{names[2]}", 1, 2) in watcher.shown
 
 
-async def test_a_store_that_fails_ends_the_run_and_the_other_document_with_it() -> None:
+async def test_a_store_that_fails_ends_the_run_and_the_other_documents_with_it() -> None:
     async def waits() -> None:
         await asyncio.sleep(60)
 
@@ -97,10 +98,12 @@ async def test_a_store_that_fails_ends_the_run_and_the_other_document_with_it() 
     async def never() -> None:
         raise AssertionError("begun after the store was away")
 
-    pipeline = Scripted({"a": waits, "b": fails, "c": never})  # type: ignore[dict-item]
+    others = [f"{number:02d}" for number in range(AT_ONCE - 1)]
+    script = dict.fromkeys(others, waits) | {"fails": fails, "never": never}
+    pipeline = Scripted(script)  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable, match="away"):
-        await asyncio.wait_for(run(pipeline, "a", "b", "c"), 10)
-    assert pipeline.cut_off == ["a"]
+        await asyncio.wait_for(run(pipeline, *others, "fails", "never"), 10)
+    assert sorted(pipeline.cut_off) == others
 
 
 def test_what_two_threads_need_at_once_is_made_once() -> None:
