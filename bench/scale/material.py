@@ -25,6 +25,7 @@ from rag.documents import (
     Chunk,
     DocumentRecord,
     IndexedChunk,
+    ParsedDocument,
     SparseVector,
     chunk_id_of,
     document_id_of,
@@ -40,6 +41,8 @@ _SUFFIXES = {".py", ".pyi", ".md", ".rst", ".txt", ".h", ".hpp"}
 _LONGEST_FILE = 300_000
 _LONGEST_CHUNK = 1600
 _NEAREST, _FARTHEST = 0.95, 0.60
+_TITLE = "Document "
+_BETWEEN = "\n\n"
 _ADDED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -77,12 +80,18 @@ class Material:
         texts = [self.text(start + position) for position in range(count)]
         vectors = self._vectors(start, count)
         record = record_of(number, edition, texts)
-        chunks = [_chunk(record, position, text) for position, text in enumerate(texts)]
+        chunks = list(_chunks(record, texts))
         indexed = []
         for chunk, vector in zip(chunks, vectors, strict=True):
             sparse = encode_passage(searchable_text(record.title, chunk), around=beside(chunks, chunk))
             indexed.append(IndexedChunk(chunk, tuple(vector.tolist()), sparse))
         return Document(record, indexed)
+
+    def parsed(self, title: str) -> ParsedDocument:
+        """The whole text of the document of this title, as parsing it would give it."""
+        start = int(title.removeprefix(_TITLE)) * CHUNKS_OF_A_DOCUMENT
+        texts = [self.text(start + position) for position in range(CHUNKS_OF_A_DOCUMENT)]
+        return ParsedDocument(title, _BETWEEN.join(texts), "text/plain")
 
     def text(self, index: int) -> str:
         turn, at = divmod(index, len(self.texts))
@@ -115,7 +124,7 @@ def record_of(number: int, edition: str, texts: Sequence[str]) -> DocumentRecord
     return DocumentRecord(
         id=document_id_of(uri),
         uri=uri,
-        title=f"Document {number}",
+        title=f"{_TITLE}{number}",
         version=digest[:16],
         state="ready",
         sha256=digest,
@@ -126,19 +135,21 @@ def record_of(number: int, edition: str, texts: Sequence[str]) -> DocumentRecord
     )
 
 
-def _chunk(record: DocumentRecord, position: int, text: str) -> Chunk:
-    version = str(record.version)
-    return Chunk(
-        document_id=record.id,
-        version=version,
-        chunk_id=chunk_id_of(record.id, version, position),
-        position=position,
-        start=position * 1000,
-        end=position * 1000 + len(text),
-        page=position // 3 + 1,
-        headings=(record.title, f"Section {position // 10 + 1}"),
-        text=text,
-    )
+def _chunks(record: DocumentRecord, texts: Sequence[str]) -> Iterator[Chunk]:
+    version, start = str(record.version), 0
+    for position, text in enumerate(texts):
+        yield Chunk(
+            document_id=record.id,
+            version=version,
+            chunk_id=chunk_id_of(record.id, version, position),
+            position=position,
+            start=start,
+            end=start + len(text),
+            page=position // 3 + 1,
+            headings=(record.title, f"Section {position // 10 + 1}"),
+            text=text,
+        )
+        start += len(text) + len(_BETWEEN)
 
 
 # ---------------------------------------------------------------- texts and questions

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.scale.material import CHUNKS_OF_A_DOCUMENT, Document, Material, Question
-from rag.documents import Filters, Hit, ParsedDocument, Reader
+from rag.documents import Filters, Reader
 from rag.embedding import Embedder
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch
@@ -140,7 +140,9 @@ async def _retrieve_all(data: Path, store: Store, material: Material, models: Mo
     for question in material.questions:  # the texts of what is found: loading in bulk leaves them out
         found = await retriever.search(question.text, Reader(), Filters(), settings.context_chunks)
         for hit in found.hits:
-            await _store_text(files, hit)
+            parsed = material.parsed(hit.title)
+            original = parsed.text.encode()
+            await files.save(hit.document_id, hit.version, original=original, suffix=".txt", parsed=parsed)
     spent = []
     for question in material.questions:
         began, watch = time.perf_counter(), Stopwatch()
@@ -148,11 +150,6 @@ async def _retrieve_all(data: Path, store: Store, material: Material, models: Mo
         assert await retriever.evidence(found.hits, watch)
         spent.append((time.perf_counter() - began) * 1000)
     return spent
-
-
-async def _store_text(files: FileStore, hit: Hit) -> None:
-    parsed = ParsedDocument(hit.title, hit.text, "text/plain")
-    await files.save(hit.document_id, hit.version, original=hit.text.encode(), suffix=".txt", parsed=parsed)
 
 
 async def _while_adding(store: Store, material: Material, spare: int) -> list[float]:

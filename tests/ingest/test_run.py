@@ -1,4 +1,4 @@
-"""Several documents in hand at a time: what is reported, in which order, and what a failure of the store ends."""
+"""Several documents in hand: what is reported, in which order, and what a failure of the store ends."""
 
 from __future__ import annotations
 
