@@ -20,6 +20,7 @@ from rag.questions.gaps import GapFinder
 from rag.questions.log import FILE as QUESTIONS
 from rag.reranking import load_reranker
 from rag.retrieval import Retriever
+from rag.sentences import sentence_spans
 from rag.settings import Settings
 from rag.store import Store, open_store
 from rag.store.files import FileStore
@@ -41,6 +42,13 @@ class Service:
     keys: KeyRing
     questions: QuestionLog
     gaps: GapFinder
+    claude: ClaudeClient
+
+    def warm(self) -> None:
+        """Import what the first question would otherwise import: two seconds, in which nobody is served."""
+        sentence_spans("A sentence.")
+        if self.settings.claude_configured:
+            self.claude.warm()
 
     @property
     def reader(self) -> Reader:
@@ -79,7 +87,18 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             gaps = GapFinder(questions, embedder)
             try:
                 yield Service(
-                    settings, store, files, embedder, retriever, answerer, desk, ledger, keys, questions, gaps
+                    settings,
+                    store,
+                    files,
+                    embedder,
+                    retriever,
+                    answerer,
+                    desk,
+                    ledger,
+                    keys,
+                    questions,
+                    gaps,
+                    claude,
                 )
             finally:
                 await desk.close()

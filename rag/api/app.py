@@ -99,6 +99,7 @@ async def _live(runtime: Runtime, ends: asyncio.Event) -> None:
             service = await stack.enter_async_context(open_service(runtime.settings))
             runtime.door = stack.enter_context(open_door(service))
             stack.push_async_callback(runtime.pictures.close)
+            await asyncio.to_thread(service.warm)
             # What is loaded by now stays: to look through all of it for garbage again and again would hold up
             # every reader for 0.4 s each time.
             gc.collect()

@@ -59,6 +59,10 @@ class ClaudeClient:
         self._breaker = breaker or Breaker()
         self._sdk: AsyncAnthropic | None = None
 
+    def warm(self) -> None:
+        """Import the SDK, some two thousand modules, before somebody waits for it."""
+        _ = self._client().messages
+
     async def stream(
         self, model: str, asked: Prompt, *, max_tokens: int, deadline: float, payer: Payer
     ) -> AsyncGenerator[StreamEvent]:
