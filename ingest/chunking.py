@@ -18,8 +18,23 @@ Cut = Callable[[str], list[str]]
 
 CHARACTERS_PER_TOKEN = 8
 """The longest a token counts for. WordPiece counts an unbroken run of any length as one unknown token."""
+CODE_LENGTH = 2
+"""How many times as many tokens a chunk of source code may have: they are half as long as those of prose."""
+HEADING_TOKENS = 40
+"""What is left free for the headings that are embedded with a chunk, where the model reads no more."""
 SMALL_SECTION = 0.4
 """A section below this share of the longest chunk is joined with what follows it."""
+
+
+def longest_chunk(media_type: str, chunk_tokens: int, model_reads: int | None) -> int:
+    """Tokens of the longest chunk of such a document, where other documents' have `chunk_tokens`.
+
+    `model_reads` is how many tokens of a text the embedding model reads; None where all of them.
+    """
+    if media_type != CODE:
+        return chunk_tokens
+    wanted = CODE_LENGTH * chunk_tokens
+    return wanted if model_reads is None else max(chunk_tokens, min(wanted, model_reads - HEADING_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)

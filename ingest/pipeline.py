@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import AsyncFileLock
 
-from ingest.chunking import Chunker
+from ingest.chunking import Chunker, longest_chunk
 from ingest.contexts.material import Tag, contexts_of, tag_of
 from ingest.contexts.wanted import WantedContexts
 from ingest.copying import copied, workplace
@@ -268,8 +268,9 @@ class Pipeline:
             yield
 
     def _chunk(self, parsed: ParsedDocument, document_id: str, version: str) -> list[Chunk]:
-        chunker = Chunker(self._embedder().count_tokens, self._settings.chunk_tokens)
-        return chunker.chunk(parsed, document_id, version)
+        embedder = self._embedder()
+        longest = longest_chunk(parsed.media_type, self._settings.chunk_tokens, embedder.longest)
+        return Chunker(embedder.count_tokens, longest).chunk(parsed, document_id, version)
 
     async def _write(
         self, record: DocumentRecord, chunks: list[Chunk], context: Mapping[int, str], on_chunks: OnChunks

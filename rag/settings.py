@@ -95,7 +95,10 @@ class Settings(BaseSettings):
     # Ingest
     max_file_mb: int = Field(default=200, ge=1, description="Files larger than this are refused (MB).")
     chunk_tokens: int = Field(
-        default=160, ge=32, le=4096, description="Longest chunk, in tokens of the embedding model."
+        default=160,
+        ge=32,
+        le=4096,
+        description="Longest chunk, in tokens of the embedding model; of source code, twice that.",
     )
 
     # Retrieval: every stage can be switched off

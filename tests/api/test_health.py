@@ -80,7 +80,7 @@ async def test_the_processes_that_draw_end_with_the_service(
 
     @asynccontextmanager
     async def opened(settings: Settings) -> AsyncIterator[SimpleNamespace]:
-        yield SimpleNamespace(desk=SimpleNamespace(tidy=tidy))
+        yield SimpleNamespace(desk=SimpleNamespace(tidy=tidy), warm=lambda: None)
 
     async def load() -> bytes:
         return b"no PDF"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunking import CHARACTERS_PER_TOKEN, Chunker
-from rag.documents import Chunk, Heading, ParsedDocument, chunk_id_of
+from ingest.chunking import CHARACTERS_PER_TOKEN, Chunker, longest_chunk
+from rag.documents import CODE, Chunk, Heading, ParsedDocument, chunk_id_of
 from tests.fakes import parsed
 
 DOCUMENT_ID = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11"
@@ -81,6 +81,14 @@ def test_a_run_that_counts_as_one_token_is_cut_by_its_characters() -> None:
     )
     assert max(len(chunk.text) for chunk in chunks) <= 40 * CHARACTERS_PER_TOKEN
     assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
+
+
+def test_chunks_of_code_are_twice_as_long_as_far_as_the_model_reads() -> None:
+    assert longest_chunk("text/plain", 160, model_reads=510) == 160
+    assert longest_chunk(CODE, 160, model_reads=None) == 320
+    assert longest_chunk(CODE, 160, model_reads=510) == 320
+    assert longest_chunk(CODE, 160, model_reads=254) == 214
+    assert longest_chunk(CODE, 500, model_reads=254) == 500
 
 
 def test_many_headings_are_no_burden() -> None:
