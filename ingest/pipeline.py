@@ -276,8 +276,8 @@ class Pipeline:
         self, record: DocumentRecord, chunks: list[Chunk], context: Mapping[int, str], on_chunks: OnChunks
     ) -> None:
         embedder = self._embedder()
-        # Texts of like length share a batch, so that little of it is padding; the longest first, so that a
-        # batch that is too large for the memory fails at once.
+        # Texts of like length share a batch, so that little of it is padding where a model pads; the longest
+        # first, so that a batch that is too large for the memory fails at once.
         ordered = sorted(chunks, key=lambda chunk: -len(chunk.text))
         on_chunks(0, len(chunks))
         size = self._settings.embedding_batch * BATCHES_A_WRITE

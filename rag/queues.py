@@ -1,8 +1,8 @@
 """The local models, shared by many questions at once.
 
 Questions that come while the embedding model is busy share its next batch: 8 cost little more than one. The
-cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), and int8 scores depend a little
-on what shares their batch, so its questions are read one after the other, first come, first served.
+cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), so its questions are read one
+after the other, first come, first served.
 """
 
 from __future__ import annotations
