@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.retrieval import DATA, Quiet
-from ingest.chunking import Chunker
+from ingest.chunking import Chunker, longest_chunk
 from ingest.parsing import parse
 from ingest.pipeline import Placement
 from ingest.report import Report
@@ -97,17 +97,16 @@ def _lines(words: list[str]) -> Iterator[str]:
 def _encode(settings: Settings, library: Path) -> tuple[int, float]:
     """How many chunks the library has, and the seconds that the model alone takes for them."""
     embedder = load_embedder(settings)
-    chunker = Chunker(embedder.count_tokens, settings.chunk_tokens)
     texts: list[str] = []
     for path in sorted(library.iterdir()):
         parsed = parse(path, name=path.name)
-        chunks = chunker.chunk(parsed, document_id_of(path.as_uri()), "v")
+        longest = longest_chunk(parsed.media_type, settings.chunk_tokens, embedder.longest)
+        chunks = Chunker(embedder.count_tokens, longest).chunk(parsed, document_id_of(path.as_uri()), "v")
         texts.extend(searchable_text(parsed.title, chunk) for chunk in chunks)
     embedder.embed_passages(texts[:64])
     started = time.perf_counter()
-    embedder.embed_passages(
-        texts
-    )  # all at once, so that it sorts them by length and batches them as it likes
+    # All at once, so that it sorts them by length and batches them as it likes.
+    embedder.embed_passages(texts)
     return len(texts), time.perf_counter() - started
 
 

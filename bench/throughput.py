@@ -94,12 +94,13 @@ def _claude() -> Iterator[str]:
 
 
 async def _ask(url: str, questions: Sequence[str], clients: int, seconds: float) -> Seen:
-    seen, ends = Seen(), time.perf_counter() + seconds
     turn = itertools.cycle(questions)
     limits = httpx.Limits(max_connections=None)
     loop = asyncio.get_running_loop()
     # From a process of its own: what holds up the clients is not what holds up the service.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        await loop.run_in_executor(pool, _ping, url, 0.0)  # has everything imported
+        seen, ends = Seen(), time.perf_counter() + seconds
         pinging = loop.run_in_executor(pool, _ping, url, seconds)
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, limits=limits) as http:
             await asyncio.gather(*(_client(http, turn, ends, seen) for _ in range(clients)))
@@ -136,7 +137,7 @@ async def _client(http: httpx.AsyncClient, turn: Iterator[str], ends: float, see
 
 
 def _ping(url: str, seconds: float) -> list[float]:
-    gc.disable()
+    gc.disable()  # a collection here would look like a stop of the service
     pings: list[float] = []
     with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         http.get("/healthz")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ from rag.store.files import FileStore
 
 log = logging.getLogger(__name__)
 
-FORMAT = "2"
+FORMAT = "3"
 """Raised when parsing, chunking or encoding changes, so that every document counts as changed."""
 LOCK_STRIPES = 64
 BATCHES_A_WRITE = 2
@@ -280,27 +281,49 @@ class Pipeline:
         # first, so that a batch that is too large for the memory fails at once.
         ordered = sorted(chunks, key=lambda chunk: -len(chunk.text))
         on_chunks(0, len(chunks))
-        size = self._settings.embedding_batch * BATCHES_A_WRITE
+        batch = self._settings.embedding_batch
+        size = batch * BATCHES_A_WRITE
         for first in range(0, len(chunks), size):
             part = ordered[first : first + size]
-            indexed = await asyncio.to_thread(_indexed, embedder, record.title, chunks, part, context)
+            work = _Indexing(embedder, record.title, chunks, context, batch)
+            try:
+                indexed = await asyncio.to_thread(work.of, part)
+            finally:
+                work.ends.set()
             await self._store.upsert_chunks(record, indexed)
             on_chunks(first + len(part), len(chunks))
 
 
-def _indexed(
-    embedder: Embedder,
-    title: str,
-    chunks: Sequence[Chunk],
-    part: Sequence[Chunk],
-    contexts: Mapping[int, str],
-) -> list[IndexedChunk]:
-    """A part of the chunks of a document with their vectors."""
-    vectors = embedder.embed_passages(embedded_texts(title, part, contexts, embedder))
-    return [
-        IndexedChunk(chunk, tuple(vector.tolist()), _sparse(title, chunks, chunk, contexts))
-        for chunk, vector in zip(part, vectors, strict=True)
-    ]
+class _Indexing:
+    """Makes the vectors of chunks of one document, in a thread, which ends early once `ends` is set."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        title: str,
+        chunks: Sequence[Chunk],
+        contexts: Mapping[int, str],
+        batch: int,
+    ) -> None:
+        self.ends = threading.Event()
+        self._embedder = embedder
+        self._title = title
+        self._chunks = chunks
+        self._contexts = contexts
+        self._batch = batch
+
+    def of(self, part: Sequence[Chunk]) -> list[IndexedChunk]:
+        """These chunks with their vectors; fewer of them once it is to end."""
+        indexed: list[IndexedChunk] = []
+        for first in range(0, len(part), self._batch):
+            if self.ends.is_set():
+                break
+            batch = part[first : first + self._batch]
+            texts = embedded_texts(self._title, batch, self._contexts, self._embedder)
+            for chunk, vector in zip(batch, self._embedder.embed_passages(texts), strict=True):
+                sparse = _sparse(self._title, self._chunks, chunk, self._contexts)
+                indexed.append(IndexedChunk(chunk, tuple(vector.tolist()), sparse))
+        return indexed
 
 
 def _sparse(title: str, chunks: Sequence[Chunk], chunk: Chunk, contexts: Mapping[int, str]) -> SparseVector:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -29,6 +30,8 @@ T = TypeVar("T")
 PARSE_SECONDS = 300.0
 AT_ONCE = 4
 """Documents in hand: enough that one waits for the model while others are read, cut and written."""
+LARGE = 20_000_000
+"""Bytes of a file from which only one of its kind is in hand: it lies in memory and as a copy in /tmp."""
 NOT_AGREED = "nothing went in: the cost of the contexts was not agreed to"
 
 
@@ -118,11 +121,14 @@ async def take_all(
     waiting = iter(enumerate(sources))
     places: dict[int, int] = {}
 
+    alone = asyncio.Lock()
+
     async def work() -> None:
         for place, source in waiting:
             path = str(source.path)
             watcher.started(path)
-            outcome = await pipeline.ingest(source, placement, partial(watcher.embedded, path))
+            async with alone if source.size > LARGE else nullcontext():
+                outcome = await pipeline.ingest(source, placement, partial(watcher.embedded, path))
             places[id(outcome)] = place
             _note(report, watcher, outcome)
 

@@ -32,15 +32,9 @@ SPECIAL_TOKENS = 2
 
 
 class Embedder:
-    """One embedding model. Safe to use from several threads: calls take their `turn` at the model."""
+    """One embedding model. Safe to use from several threads: calls queue for it, unless it takes `many`."""
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        name: str,
-        batch: int,
-        turn: AbstractContextManager[object] | None = None,
-    ) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, batch: int, *, many: bool = False) -> None:
         dimension = model.get_embedding_dimension()
         if dimension is None:
             raise ModelUnavailable(f"{name} does not say how long its vectors are")
@@ -48,7 +42,7 @@ class Embedder:
         self.dimension = int(dimension)
         self._model = model
         self._batch = batch
-        self._turn = turn or threading.Lock()
+        self._turn: AbstractContextManager[object] = nullcontext() if many else threading.Lock()
         # A tokenizer keeps how it pads, and counting pads nothing: with one for both, a text counted while
         # others are embedded takes their padding away.
         self._counter = copy.deepcopy(model.tokenizer)
@@ -115,8 +109,7 @@ def load_embedder(settings: Settings) -> Embedder:
     try:
         model = _built_in_onnx(name, Path(location))
         if model is not None:
-            # It takes what several threads bring at once.
-            return Embedder(model, name, settings.embedding_batch, turn=nullcontext())
+            return Embedder(model, name, settings.embedding_batch, many=True)
         model = SentenceTransformer(location, device="cpu")
         if settings.bfloat16 and has_bfloat16():
             use_bfloat16(model)

@@ -7,7 +7,6 @@ bytes at the end of the file declare inner values as outputs. The file on disk s
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +55,11 @@ class InnerView:
         names = [_STATES.format(layer) for layer in LAYERS]
         names += [_ATTENTION.format(layer) for layer in range(_ALL_LAYERS)]
         self._model = OnnxModel((folder / MODEL_FILE).read_bytes() + _declared(names))
-        self._lock = threading.Lock()
 
     def read(self, question: str, lead: str, passage: str) -> View:
         """`passage` as read after `lead`, such as its heading; positions are those within `passage`."""
-        with self._lock:
-            pair = self._tokenizer.encode(question[:500], lead + passage)
-            logits, *inner = self._model.run(inputs_of(pair))
+        pair = self._tokenizer.encode(question[:500], lead + passage)
+        logits, *inner = self._model.run(inputs_of(pair))
         marks, kinds = pair.special_tokens_mask, pair.type_ids
         asked = [i for i, kind in enumerate(kinds) if kind == 0 and not marks[i]]
         told = [

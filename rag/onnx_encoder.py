@@ -21,7 +21,10 @@ from rag.models import MODEL_FILE, OnnxModel
 
 
 class OnnxEncoder(InputModule):
-    """Token ids in, token vectors out, shape (texts, tokens, dimension). Safe to use from several threads."""
+    """Token ids in, the vector of the first token out, shape (texts, 1, dimension): that of the text.
+
+    Safe to use from several threads.
+    """
 
     tokenizer: PreTrainedTokenizerBase
 
@@ -52,8 +55,9 @@ class OnnxEncoder(InputModule):
             {name: rows[row : row + 1, :length] for name, rows in given.items()}
             for row, length in enumerate(lengths)
         ]
-        states = [torch.from_numpy(output[0]) for output in self._model.run_each(alone)]
-        features["token_embeddings"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
+        # The others are left behind at once: of many long texts they are gigabytes.
+        first = [torch.from_numpy(output[:, :1].copy()) for output in self._model.run_each(alone)]
+        features["token_embeddings"] = torch.cat(first)
         return features
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:

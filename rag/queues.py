@@ -1,19 +1,21 @@
 """The local models, shared by many questions at once.
 
 Questions that come while the embedding model is busy share its next batch: 8 cost little more than one. The
-cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), so its questions are read one
-after the other, first come, first served.
+cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), so its questions come first
+served first, each on up to SLICE processors.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from rag.embedding import Vectors
+from rag.rationing import SLICE
 
 T = TypeVar("T")
 
@@ -69,10 +71,11 @@ class EmbeddingQueue:
 
 
 class ReadingQueue:
-    """Runs work of the cross-encoder, one question after the other."""
+    """Runs work of the cross-encoder, as many questions at once as it keeps the processors busy with."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "reranking")
+        at_once = max(1, len(os.sched_getaffinity(0)) // SLICE)
+        self._threads = ThreadPoolExecutor(at_once, "reranking")
 
     async def run(self, work: Callable[[float], T]) -> T:
         """The result of `work`, which is given the milliseconds that it had to wait for its turn."""
@@ -81,7 +84,7 @@ class ReadingQueue:
         def timed() -> T:
             return work((time.perf_counter() - asked) * 1000)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
 
 
 def _settle(future: asyncio.Future[list[float]], result: list[float] | Exception) -> None:

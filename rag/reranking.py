@@ -46,16 +46,14 @@ class OnnxReranker:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         self._model = OnnxModel(folder / MODEL_FILE)
-        self._lock = threading.Lock()
 
     def score(self, question: str, passages: Sequence[str]) -> list[float]:
         """Logits, one a passage, in their order; that of a pair does not depend on the others."""
         if not passages:
             return []
         question = question[:2000]
-        with self._lock:
-            pairs = self._tokenizer.encode_batch([(question, passage) for passage in passages])
-            logits = self._model.run_each([inputs_of(pair) for pair in pairs])
+        pairs = self._tokenizer.encode_batch([(question, passage) for passage in passages])
+        logits = self._model.run_each([inputs_of(pair) for pair in pairs])
         return [float(logit.reshape(-1)[0]) for logit in logits]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from rag.store import Store, open_store
 from rag.store.files import FileStore
 from rag.usage import Ledger
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -45,10 +48,14 @@ class Service:
     claude: ClaudeClient
 
     def warm(self) -> None:
-        """Import what the first question would otherwise import: two seconds, in which nobody is served."""
+        """Import what the first question would otherwise import, and all others wait for, for two seconds."""
         sentence_spans("A sentence.")
-        if self.settings.claude_configured:
+        if not self.settings.claude_configured:
+            return
+        try:
             self.claude.warm()
+        except Exception:  # such as a proxy that is misspelt: what needs no Claude works all the same
+            log.warning("the client of Claude cannot be made", exc_info=True)
 
     @property
     def reader(self) -> Reader:

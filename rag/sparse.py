@@ -7,6 +7,7 @@ tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average)); the query side carri
 from __future__ import annotations
 
 import re
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ STOPWORDS = frozenset(
     "when where which while who whom whose why will with would you your yours".split()
 )
 _stemmer = snowballstemmer.stemmer("english")
+_stemming = threading.Lock()
+"""It keeps the word that it is at, and documents and questions are stemmed in several threads."""
 
 
 def encode_passage(*parts: str, around: Sequence[str] = ()) -> SparseVector:
@@ -80,7 +83,10 @@ def _counted(text: str) -> Counter[str]:
 
 @lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
-    return str(_stemmer.stemWord(word)) if word.isascii() and word.isalpha() else word
+    if not (word.isascii() and word.isalpha()):
+        return word
+    with _stemming:
+        return str(_stemmer.stemWord(word))
 
 
 def _vector(weights: dict[str, float]) -> SparseVector:

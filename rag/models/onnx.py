@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,10 @@ from numpy.typing import NDArray
 MODEL_FILE = "model.onnx"
 """What a model in ONNX consists of, beside its tokenizer."""
 
-NICENESS = 10
+NICENESS = 5
+"""Of the threads that compute, where the process has less: as much as that of the processes that parse."""
+MOST_AT_ONCE = 8
+"""Inputs: each that is computed takes memory, and a container may have fewer processors than the machine."""
 
 Inputs = Mapping[str, NDArray[np.int64]]
 
@@ -42,7 +47,7 @@ class OnnxModel:
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )
         self._pool = ThreadPoolExecutor(
-            len(os.sched_getaffinity(0)), thread_name_prefix="onnx", initializer=_give_way
+            min(len(os.sched_getaffinity(0)), MOST_AT_ONCE), thread_name_prefix="onnx", initializer=_give_way
         )
         self.inputs = tuple(given.name for given in self._session.get_inputs())
 
@@ -60,5 +65,9 @@ class OnnxModel:
 
 
 def _give_way() -> None:
-    """On Linux a thread has a niceness of its own."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    """Lower the priority of this thread, which on Linux has one of its own; elsewhere do nothing."""
+    if sys.platform != "linux":
+        return
+    me = threading.get_native_id()
+    with contextlib.suppress(OSError):  # where a container does not allow it
+        os.setpriority(os.PRIO_PROCESS, me, max(NICENESS, os.getpriority(os.PRIO_PROCESS, me)))

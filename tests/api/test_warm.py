@@ -32,7 +32,7 @@ def imported_by_the_first_question(key: str | None) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
-def test_the_first_question_to_claude_imports_nothing() -> None:
+def test_the_sentences_and_the_client_of_claude_are_there_before_they_are_needed() -> None:
     assert imported_by_the_first_question("sk-test") == "0 True\n"
 
 

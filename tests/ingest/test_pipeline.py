@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ingest.report import Outcome
 from ingest.sources import Source, discover
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, Filters, Reader, document_id_of
+from rag.embedding import Vectors
 from rag.errors import NotFound, SourceDamaged, SourceUnreadable
 from rag.settings import Settings
 from rag.sparse import encode_query
@@ -164,6 +166,47 @@ async def test_another_chunk_size_counts_as_a_change(bench: Bench, settings: Set
         other = settings.model_copy(update={"chunk_tokens": 64})
         pipeline = Pipeline(other, bench.store, WordEmbedder, parser)  # type: ignore[arg-type]
         assert (await pipeline.ingest(bench.source(), Placement())).status == "changed"
+
+
+async def test_chunks_of_code_are_longer(bench: Bench, settings: Settings, tmp_path: Path) -> None:
+    lines = "\n".join(f"    total = total + number_{n}  # the next one is added" for n in range(200))
+    chunks = []
+    with ParserProcess(30) as parser:
+        pipeline = Pipeline(settings, bench.store, WordEmbedder, parser)  # type: ignore[arg-type]
+        for name in ("sums.py", "sums.txt"):
+            path = tmp_path / name
+            path.write_text(f"def add(total):\n{lines}\n", encoding="utf-8")
+            (source,) = discover([str(path)], max_bytes=10**6)
+            assert isinstance(source, Source)
+            chunks.append(len((await pipeline.read(source))[1]))
+    assert chunks[0] < 0.7 * chunks[1]
+
+
+async def test_a_document_that_is_given_up_is_not_embedded_to_its_end(
+    bench: Bench, settings: Settings
+) -> None:
+    began, goes_on, seen = threading.Event(), threading.Event(), list[int]()
+
+    class Held(WordEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            seen.append(len(texts))
+            began.set()
+            assert goes_on.wait(20)
+            return super().embed_passages(texts)
+
+    one_by_one = settings.model_copy(update={"embedding_batch": 1, "chunk_tokens": 32})
+    with ParserProcess(30) as parser:
+        pipeline = Pipeline(one_by_one, bench.store, Held, parser)  # type: ignore[arg-type]
+        bench.path.write_text("The canary sings. " * 400, encoding="utf-8")
+        adding = asyncio.create_task(pipeline.ingest(bench.source(), Placement()))
+        assert await asyncio.to_thread(began.wait, 20)
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        goes_on.set()
+        await asyncio.get_running_loop().shutdown_default_executor()
+    assert seen == [1]
+    assert await bench.store.record(document_id_of(bench.source().uri)) is None
 
 
 async def test_removing_takes_record_chunks_and_files_out(bench: Bench, settings: Settings) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.sparse import AVERAGE_LENGTH, K1, B, encode_passage, encode_query, terms
+from rag.sparse import AVERAGE_LENGTH, K1, B, _stem, encode_passage, encode_query, terms
 
 
 def test_words_are_stemmed_and_stop_words_dropped() -> None:
     assert terms("The backups are retained") == terms("backup retaining")
+
+
+def test_several_threads_stem_as_one_does() -> None:
+    endings = ("ing", "ed", "ation", "fulness", "ies", "ively")
+    words = [
+        f"{chr(97 + a)}{chr(97 + b)}read{ending}" for a in range(26) for b in range(26) for ending in endings
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda text: terms(text), [" ".join(words)] * 4))
+    _stem.cache_clear()
+    assert found == [terms(" ".join(words))] * 4
 
 
 @pytest.mark.parametrize("identifier", ["readTimeout", "read_timeout", "read.timeout", "READ-TIMEOUT"])
