@@ -75,7 +75,9 @@ def show_progress(*, name_failures: bool) -> Iterator[Bars]:
 def _by_reason(report: Report) -> str:
     """The commonest reasons for passing files over, such as `.png is not supported: 6`."""
     reasons = Counter(reason for _, reason in report.skipped).most_common(5)
-    return plain(", ".join(f"{reason}: {count}" for reason, count in reasons))
+    others = len(report.skipped) - sum(count for _, count in reasons)
+    told = [f"{reason}: {count}" for reason, count in reasons] + ([f"others: {others}"] if others else [])
+    return plain(", ".join(told))
 
 
 def summary(report: Report) -> None:

@@ -95,7 +95,10 @@ def search(
             )
             out.print(plain(" ".join(hit.text.split())[:300]) + "\n")
         if not found.hits:
-            err.print("Nothing found.")
+            some = await service.store.visible_records(service.reader)
+            err.print(
+                "Nothing found." if some else "There are no documents: add some with `ingest add PATH`."
+            )
 
     run(work)
 

@@ -9,12 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rag.sparse import only_names
+
 LEXICAL_WEIGHT = 0.35
 """Share of BM25; the rest is the cosine's. Less suits code, more suits prose (docs/decisions.md)."""
 
+WEIGHT_OF_NAMES = 0.65
+"""The same for a query of nothing but names, such as `read_timeout`: who types one wants where it stands."""
 
-def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> dict[str, float]:
-    """The fused score, from 0 to 1, of every candidate that has a score in either.
+
+def lexical_weight(query: str) -> float:
+    """The share of BM25 for a query."""
+    return WEIGHT_OF_NAMES if only_names(query) else LEXICAL_WEIGHT
+
+
+def fuse(
+    dense: Mapping[str, float], lexical: Mapping[str, float], weight: float = LEXICAL_WEIGHT
+) -> dict[str, float]:
+    """The fused score, from 0 to 1, of every candidate that has a score in either; `weight` is BM25's share.
 
     Cosines are spread over 0 to 1 between the least and the best of these candidates, since embedding models
     differ in the range they use; BM25 has a true zero and is divided by its best. A candidate without one of
@@ -26,5 +38,5 @@ def fuse(dense: Mapping[str, float], lexical: Mapping[str, float]) -> dict[str, 
     for candidate in dense.keys() | lexical.keys():
         near = (dense.get(candidate, least) - least) / (best - least) if best > least else 0.0
         said = lexical.get(candidate, 0.0) / most if most > 0 else 0.0
-        fused[candidate] = (1 - LEXICAL_WEIGHT) * near + LEXICAL_WEIGHT * said
+        fused[candidate] = (1 - weight) * near + weight * said
     return fused

@@ -11,6 +11,7 @@ from functools import partial
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, chunk_id_of
 from rag.embedding import Embedder
 from rag.errors import NotFound
+from rag.fusion import lexical_weight
 from rag.queues import EmbeddingQueue, ReadingQueue
 from rag.rationing import Reranked, rerank
 from rag.reranking import Reranker
@@ -101,6 +102,7 @@ class Retriever:
                 filters=filters,
                 dense=dense,
                 sparse=sparse if sparse and sparse.indices else None,
+                lexical_weight=lexical_weight(query),
                 limit=max(limit, settings.rerank_candidates) + COPIES,
                 candidates=max(settings.candidates, limit),
             )

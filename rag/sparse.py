@@ -22,10 +22,13 @@ B = 0.75
 AVERAGE_LENGTH = 120.0
 """Terms in an average chunk. A constant, since a chunk must get the same vector whatever else is stored."""
 
+NAME_WEIGHT = 2.0
+"""What a name of several parts counts for in a query: who writes `readTimeout` wants where it stands."""
 NEIGHBOUR_SHARE = 0.2
 """What a term in a neighbour chunk counts for (docs/decisions.md)."""
 
 _WORD = re.compile(r"[^\W_]+(?:[_.\-'’][^\W_]+)*")
+_NAME = re.compile(r"[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 STOPWORDS = frozenset(
     "a an and are as at be been being but by can could did do does doing for from had has have having he "
@@ -54,8 +57,21 @@ def encode_passage(*parts: str, around: Sequence[str] = ()) -> SparseVector:
 
 
 def encode_query(text: str) -> SparseVector:
-    """The query vector: each distinct term once."""
-    return _vector(dict.fromkeys(terms(text), 1.0))
+    """The query vector: each distinct term once, but names."""
+    weights = dict.fromkeys(terms(text), 1.0)
+    return _vector(weights | {_stem(name): NAME_WEIGHT for name in names(text)})
+
+
+def names(text: str) -> set[str]:
+    """Identifiers of several parts, in lower case: `readTimeout`, `read_timeout`, `read.timeout`."""
+    found = (match.group() for match in _WORD.finditer(text))
+    return {word.lower() for word in found if _NAME.search(word) and len(_PARTS.findall(word)) > 1}
+
+
+def only_names(text: str) -> bool:
+    """Whether a query has nothing but such names."""
+    words = {match.group().lower() for match in _WORD.finditer(text)}
+    return bool(words) and words == names(text)
 
 
 def terms(text: str) -> list[str]:

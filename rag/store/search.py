@@ -46,6 +46,7 @@ async def search(
     allowed: models.Filter,
     dense: Sequence[float] | None,
     sparse: SparseVector | None,
+    lexical_weight: float,
     limit: int,
     candidates: int,
 ) -> list[Hit]:
@@ -75,7 +76,7 @@ async def search(
             break
         pins |= {document_id: _live(records.get(document_id), reader) for document_id, _ in wrong}
     living = {id: point for id, point in found.items() if version_in(point.payload) not in wrong}
-    return _hits(living, scores, limit)
+    return _hits(living, scores, lexical_weight, limit)
 
 
 async def live_records(
@@ -167,10 +168,12 @@ def _exactly(stage: _Stage, ids: Sequence[str]) -> models.QueryRequest:
     )
 
 
-def _hits(living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores], limit: int) -> list[Hit]:
+def _hits(
+    living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores], lexical_weight: float, limit: int
+) -> list[Hit]:
     """The best chunks with their scores: fused, or as they are where there is one stage alone."""
     kept = {using: {id: known[id] for id in living if id in known} for using, known in scores.items()}
     cosines = kept.get(DENSE, {})
-    final = fuse(cosines, kept[BM25]) if len(kept) > 1 else next(iter(kept.values()))
+    final = fuse(cosines, kept[BM25], lexical_weight) if len(kept) > 1 else next(iter(kept.values()))
     best = sorted(living, key=lambda id: (-final[id], *place_in(living[id].payload)))
     return [hit_of(living[id], final[id], cosines.get(id)) for id in best[:limit]]

@@ -16,6 +16,7 @@ from typing import Literal
 from qdrant_client import models
 
 from rag.documents import Chunk, DocumentRecord, Filters, Hit, IndexedChunk, Reader, SparseVector
+from rag.fusion import LEXICAL_WEIGHT
 from rag.settings import Settings
 from rag.store import filters as compile_filter
 from rag.store import search as searching
@@ -164,6 +165,7 @@ class Store:
         filters: Filters,
         dense: Sequence[float] | None,
         sparse: SparseVector | None,
+        lexical_weight: float = LEXICAL_WEIGHT,
         limit: int,
         candidates: int,
     ) -> list[Hit]:
@@ -174,6 +176,7 @@ class Store:
             filters: narrows.
             dense: the question's embedding, of the index's dimension; None searches by words only.
             sparse: the question's terms; None, or without terms, searches by meaning only.
+            lexical_weight: the share of the words in the fused score.
             limit: most hits returned.
             candidates: most chunks that each of the two searches hands to the fusion.
 
@@ -189,6 +192,7 @@ class Store:
             allowed=allowed,
             dense=dense,
             sparse=sparse,
+            lexical_weight=lexical_weight,
             limit=limit,
             candidates=max(candidates, limit),
         )

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from ingest.chunking import Chunker
+from ingest.parsing import parse_bytes
 from rag.documents import Evidence
 from rag.extractive import MAX_SENTENCES, Scorer, choose_quotes
 from tests.fakes import OverlapReranker, parsed
 
-OVERLAP = Scorer(OverlapReranker().score, threshold=0.0, passage_threshold=5.0, margin=1.0)
+OVERLAP = Scorer(OverlapReranker().score, threshold=0.0, passage_threshold=5.0, margin=1.0, named=3.0)
+
+
+def code(text: str, name: str) -> Evidence:
+    document = parse_bytes(text.encode(), name)
+    chunks = Chunker(lambda piece: len(piece.split()), 200).chunk(
+        document, "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c12", name
+    )
+    return Evidence(f"file:///library/{name}", name, tuple(chunks), document)
 
 
 def evidence(text: str, name: str = "rules") -> Evidence:
@@ -51,3 +60,22 @@ def test_at_most_three_sentences_are_quoted_in_reading_order() -> None:
 
 def test_no_evidence_gives_no_quotes() -> None:
     assert choose_quotes("anything", [], OVERLAP) == []
+
+
+def test_a_line_of_code_that_has_the_name_asked_for_is_quoted_before_prose_about_the_like() -> None:
+    prose = evidence("# Limits\n\nThe broken limit of the value is said to be forty two here.")
+    item = code("import os\n\nBROKEN_LIMIT = 99\nOTHER_LIMIT = 1\n", "limits.py")
+    quotes = choose_quotes("What is the value of BROKEN_LIMIT?", [prose, item], OVERLAP)
+    assert quotes[0].text == "BROKEN_LIMIT = 99"
+
+
+def test_a_comment_is_quoted_with_the_line_that_it_is_about() -> None:
+    item = code("package client\n\n// How often a request is tried again.\nconst MaxRetries = 7\n", "c.go")
+    (quote,) = choose_quotes("How often is a request tried again?", [item], OVERLAP)
+    assert quote.text == "// How often a request is tried again.\nconst MaxRetries = 7"
+
+
+def test_a_comment_that_goes_on_is_quoted_as_it_is() -> None:
+    item = code("# Requests are tried again at night.\n# Not by day.\nRETRIES = 7\n", "c.py")
+    quotes = choose_quotes("When are requests tried again?", [item], OVERLAP)
+    assert quotes[0].text.endswith("tried again at night.")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.fusion import LEXICAL_WEIGHT, fuse
+from rag.fusion import LEXICAL_WEIGHT, fuse, lexical_weight
 
 SCORES = st.dictionaries(st.sampled_from("abcdef"), st.floats(-1, 1))
 HUNDREDTHS = st.integers(1, 100).map(lambda number: number / 100)
@@ -22,6 +22,14 @@ def test_a_clear_lead_in_one_outweighs_a_narrow_one_in_the_other() -> None:
 def test_the_best_in_both_scores_one_and_the_least_in_both_nothing() -> None:
     fused = fuse({"a": 0.8, "b": 0.2}, {"a": 7.0})
     assert fused == {"a": pytest.approx(1.0), "b": 0.0}
+
+
+def test_of_a_name_alone_the_place_that_has_it_comes_first() -> None:
+    dense, lexical = {"a": 0.9, "b": 0.5, "c": 0.45}, {"a": 5.0, "b": 9.0}
+    asked = fuse(dense, lexical, lexical_weight("Where is read_timeout set?"))
+    named = fuse(dense, lexical, lexical_weight("read_timeout"))
+    assert max(asked, key=asked.__getitem__) == "a"
+    assert max(named, key=named.__getitem__) == "b"
 
 
 def test_what_words_alone_found_counts_by_its_words() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.sparse import AVERAGE_LENGTH, K1, B, _stem, encode_passage, encode_query, terms
+from rag.sparse import AVERAGE_LENGTH, K1, NAME_WEIGHT, B, _stem, encode_passage, encode_query, names, terms
 
 
 def test_words_are_stemmed_and_stop_words_dropped() -> None:
@@ -24,6 +24,19 @@ def test_several_threads_stem_as_one_does() -> None:
         found = list(threads.map(lambda text: terms(text), [" ".join(words)] * 4))
     _stem.cache_clear()
     assert found == [terms(" ".join(words))] * 4
+
+
+def test_a_name_in_a_question_counts_more_than_its_parts() -> None:
+    assert names("Is readTimeout the read_timeout of net.read or a re-read of the HTTPClient?") == {
+        "readtimeout",
+        "read_timeout",
+        "net.read",
+        "httpclient",
+    }
+    weights = dict(
+        zip(*(getattr(encode_query("read_timeout"), field) for field in ("indices", "values")), strict=True)
+    )
+    assert sorted(weights.values()) == [1.0, 1.0, NAME_WEIGHT]
 
 
 @pytest.mark.parametrize("identifier", ["readTimeout", "read_timeout", "read.timeout", "READ-TIMEOUT"])
