@@ -22,8 +22,6 @@ B = 0.75
 AVERAGE_LENGTH = 120.0
 """Terms in an average chunk. A constant, since a chunk must get the same vector whatever else is stored."""
 
-NAME_WEIGHT = 2.0
-"""What a name of several parts counts for in a query: who writes `readTimeout` wants where it stands."""
 NEIGHBOUR_SHARE = 0.2
 """What a term in a neighbour chunk counts for (docs/decisions.md)."""
 
@@ -57,9 +55,8 @@ def encode_passage(*parts: str, around: Sequence[str] = ()) -> SparseVector:
 
 
 def encode_query(text: str) -> SparseVector:
-    """The query vector: each distinct term once, but names."""
-    weights = dict.fromkeys(terms(text), 1.0)
-    return _vector(weights | {_stem(name): NAME_WEIGHT for name in names(text)})
+    """The query vector: each distinct term once."""
+    return _vector(dict.fromkeys(terms(text), 1.0))
 
 
 def names(text: str) -> set[str]:

@@ -25,7 +25,7 @@ def test_the_best_in_both_scores_one_and_the_least_in_both_nothing() -> None:
 
 
 def test_of_a_name_alone_the_place_that_has_it_comes_first() -> None:
-    dense, lexical = {"a": 0.9, "b": 0.5, "c": 0.45}, {"a": 5.0, "b": 9.0}
+    dense, lexical = {"a": 0.9, "b": 0.5, "c": 0.45}, {"a": 3.0, "b": 9.0}
     asked = fuse(dense, lexical, lexical_weight("Where is read_timeout set?"))
     named = fuse(dense, lexical, lexical_weight("read_timeout"))
     assert max(asked, key=asked.__getitem__) == "a"
