@@ -49,6 +49,7 @@ async def service_of(
             KeyRing(settings),
             questions,
             GapFinder(questions, embedder),  # type: ignore[arg-type]
+            client,
         )
     finally:
         await desk.close()
