@@ -283,15 +283,14 @@ class Pipeline:
         on_chunks(0, len(chunks))
         batch = self._settings.embedding_batch
         size = batch * BATCHES_A_WRITE
-        for first in range(0, len(chunks), size):
-            part = ordered[first : first + size]
-            work = _Indexing(embedder, record.title, chunks, context, batch)
-            try:
-                indexed = await asyncio.to_thread(work.of, part)
-            finally:
-                work.ends.set()
-            await self._store.upsert_chunks(record, indexed)
-            on_chunks(first + len(part), len(chunks))
+        work = _Indexing(embedder, record.title, chunks, context, batch)
+        try:
+            for first in range(0, len(chunks), size):
+                part = ordered[first : first + size]
+                await self._store.upsert_chunks(record, await asyncio.to_thread(work.of, part))
+                on_chunks(first + len(part), len(chunks))
+        finally:
+            work.ends.set()
 
 
 class _Indexing:
