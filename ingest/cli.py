@@ -13,6 +13,7 @@ from rag.documents import EVERYONE, DocumentRecord
 from rag.errors import NotFound
 from rag.terminal import (
     FAILED,
+    VersionOption,
     counted,
     err,
     out,
@@ -51,6 +52,11 @@ DocumentArgument = Annotated[
         metavar="DOCUMENT", help="Its id, path, URI, file name (with or without its end) or title."
     ),
 ]
+
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Options of the command itself; its help is that of `app`."""
 
 
 @app.command(

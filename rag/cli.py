@@ -20,6 +20,7 @@ from rag.ask_cli import (
 from rag.errors import InvalidRequest, SettingsError
 from rag.terminal import (
     MISUSED,
+    VersionOption,
     err,
     fail,
     log_for_operators,
@@ -46,6 +47,11 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="The built-in models: list them, fetch them.")
 app.add_typer(models_app, name="models")
 app.add_typer(eval_cli.app, name="eval")
+
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Options of the command itself; its help is that of `app`."""
 
 
 @app.command(epilog="Examples:\n\n  rag serve\n\n  RAG_PORT=9000 rag serve")

@@ -1,8 +1,8 @@
 """The local models, shared by many questions at once.
 
 Questions that come while the embedding model is busy share its next batch: 8 cost little more than one. The
-cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), so its questions come first
-served first, each on up to SLICE processors.
+cross-encoder gains nothing from larger batches on a CPU (docs/decisions.md), so its questions are served in
+the order they come, each on up to SLICE processors.
 """
 
 from __future__ import annotations

@@ -359,7 +359,10 @@ def _file_values() -> dict[str, Any]:
     path = Path(named) if named else Path("citebox.toml")
     if not path.is_file():
         if named:
-            raise SettingsError(f"RAG_CONFIG names no file: {named}")
+            raise SettingsError(
+                f"RAG_CONFIG names no file: {named}",
+                remedy="name a TOML file that is there, or unset RAG_CONFIG",
+            )
         return {}
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))

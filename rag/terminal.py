@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -30,6 +31,18 @@ INTERRUPTED = 130
 # In a pipe a line stays a line, whatever its length: what reads it has no width.
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def _version_and_exit(asked: bool) -> None:
+    if asked:
+        out.print(f"citebox {version('citebox')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_version_and_exit, help="Show the version and exit."),
+]
 
 
 def settings_or_exit() -> Settings:

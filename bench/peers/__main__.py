@@ -2,9 +2,9 @@
 
     make bench-peers SET=FOLDER
 
-Each system runs in a process of its own, set up as its own documentation begins. `FOLDER` has
-`corpus.jsonl` ({id, title, text}) and `queries.jsonl` ({id, question, relevant: [{doc_id, start, end}]}). The
-peers' rerankers are left out: what they load has to come from a model hub.
+Each system runs in a process of its own, set up as its own documentation begins, and once more with its
+reranker, which reads with the built-in cross-encoder (bench/peers/reranker.py). `FOLDER` has `corpus.jsonl`
+({id, title, text}) and `queries.jsonl` ({id, question, relevant: [{doc_id, start, end}]}).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from datetime import date
 from pathlib import Path
 
-from bench.peers.citebox_peer import PEERS_MODEL, SETTINGS
+from bench.peers.citebox_peer import PEERS_MODEL, PEERS_RERANKER, SETTINGS
 from bench.peers.material import Found, Material, load, recall_at, row
 from bench.peers.plot import Bar, plot
 from rag.models import installed_path
@@ -39,36 +40,55 @@ def main() -> None:
     args = asked.parse_args()
     settings = load_settings()
     model = str(installed_path(settings, PEERS_MODEL))
+    stored = installed_path(settings, PEERS_RERANKER)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(
         f"{date.today()}, {machine}. Peers embed with {PEERS_MODEL}, Citebox with {settings.embedding_model}."
     )
     bars: dict[str, list[Bar]] = {}
-    for folder in args.sets:
-        material = load(folder, args.questions)
-        print(f"\n{folder.name}: {len(material.texts)} texts, {len(material.questions)} questions.\n")
-        print(f"| {COLUMNS.replace(', ', ' | ')} |\n{'|---' * len(COLUMNS.split(', '))}|", flush=True)
-        options = [str(folder), str(args.questions)]
-        ours = [sys.executable, "-m", "bench.peers.citebox_peer", *options]
-        commands = [[*ours, setting] for setting in SETTINGS]
-        for peer in ("llama_index", "txtai", "haystack"):
-            commands.append([str(args.python), str(HERE / f"{peer}_peer.py"), model, *options])
-        shown = [_show(material, command) for command in commands]
-        bars[folder.name] = [bar for bar in shown if bar is not None]
+    with tempfile.TemporaryDirectory(prefix="citebox-bench-") as reranker:
+        _check(_run([str(args.python), str(HERE / "reranker.py"), str(stored), reranker]))
+        for folder in args.sets:
+            bars[folder.name] = _compare(folder, args.questions, [str(args.python)], [model, reranker])
     if args.plot is not None:
         args.plot.write_text(plot(bars), "utf-8")
 
 
-def _show(material: Material, command: list[str]) -> Bar | None:
-    """Run one system, print its line, give its bar; one that fails says why, and the others go on."""
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | OFFLINE, check=False)
+def _compare(folder: Path, most: int, python: list[str], models: list[str]) -> list[Bar]:
+    """Print the table of one set; its bars. `models`: the folders of the peers' embedder and reranker."""
+    material = load(folder, most)
+    print(f"\n{folder.name}: {len(material.texts)} texts, {len(material.questions)} questions.\n")
+    print(f"| {COLUMNS.replace(', ', ' | ')} |\n{'|---' * len(COLUMNS.split(', '))}|", flush=True)
+    options = [str(folder), str(most)]
+    ours = [sys.executable, "-m", "bench.peers.citebox_peer", *options]
+    bars = [bar for setting in SETTINGS for bar in _show("Citebox", material, [*ours, setting])]
+    for peer in ("llama_index", "txtai", "haystack"):
+        bars += _show(peer, material, [*python, str(HERE / f"{peer}_peer.py"), *models, *options])
+    return bars
+
+
+def _show(name: str, material: Material, command: list[str]) -> list[Bar]:
+    """Run one system, print its lines, give its bars; one that fails says why, and the others go on."""
+    done = _run(command)
     if done.returncode:
-        print(f"| {Path(command[-4]).stem} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
-        return None
-    found = Found(**json.loads(done.stdout.splitlines()[-1]))
-    print(row(material, found), flush=True)
-    label = f"{found.name} {found.setting}"
-    return label, recall_at(3, material, found), statistics.median(found.milliseconds)
+        print(f"| {name} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
+        return []
+    settings = [Found(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+    for found in settings:
+        print(row(material, found), flush=True)
+    return [
+        (f"{each.name} {each.setting}", recall_at(3, material, each), statistics.median(each.milliseconds))
+        for each in settings
+    ]
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | OFFLINE, check=False)
+
+
+def _check(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        sys.exit(done.stderr.strip() or f"exit status {done.returncode}")
 
 
 if __name__ == "__main__":

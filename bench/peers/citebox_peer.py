@@ -23,6 +23,7 @@ from rag.terminal import quiet_libraries
 
 PEERS_MODEL = "all-MiniLM-L6-v2"
 """What the peers embed with: they load a model as torch, and this one is there so."""
+PEERS_RERANKER = "ms-marco-MiniLM-L-12-v2"
 SETTINGS: dict[str, dict[str, Any]] = {
     "fused": {"rerank": False},
     "reranked": {},

@@ -1,4 +1,5 @@
-"""Haystack as its hybrid tutorial: split by words, dense and BM25 in memory, joined by reciprocal rank."""
+"""Haystack as its hybrid tutorial: split by words, dense and BM25 in memory, joined; by reciprocal rank, or
+with its ranker over all that both have found."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ from haystack_integrations.components.embedders.sentence_transformers import (
     SentenceTransformersDocumentEmbedder,
     SentenceTransformersTextEmbedder,
 )
-from material import DEPTH, Span, load, measure
+from haystack_integrations.components.rankers.sentence_transformers import (
+    SentenceTransformersSimilarityRanker,
+)
+from material import DEPTH, Search, Span, load, measure
 
 
-def main(model: str, folder: str, most: str) -> None:
+def main(model: str, reranker: str, folder: str, most: str) -> None:
     material = load(Path(folder), int(most))
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     splitter = DocumentSplitter(split_by="word", split_length=200)
@@ -30,7 +34,6 @@ def main(model: str, folder: str, most: str) -> None:
         component.warm_up()
     near = InMemoryEmbeddingRetriever(store, top_k=DEPTH)
     said = InMemoryBM25Retriever(store, top_k=DEPTH)
-    joiner = DocumentJoiner(join_mode="reciprocal_rank_fusion", top_k=DEPTH)
 
     def ingest() -> int:
         texts = [
@@ -39,17 +42,34 @@ def main(model: str, folder: str, most: str) -> None:
         ]
         return store.write_documents(embed.run(splitter.run(texts)["documents"])["documents"])
 
-    def search(question: str) -> list[Span]:
+    def lists(question: str) -> list[list[Document]]:
         vector = asked.run(question)["embedding"]
-        lists = [near.run(vector)["documents"], said.run(question)["documents"]]
-        found = joiner.run(lists)["documents"]
-        return [(hit.meta["name"], _start(hit), _start(hit) + len(hit.content)) for hit in found]
+        return [near.run(vector)["documents"], said.run(question)["documents"]]
 
-    measure("haystack-ai", version("haystack-ai"), "hybrid", material, ingest, search)
+    def hybrid() -> Search:
+        joiner = DocumentJoiner(join_mode="reciprocal_rank_fusion", top_k=DEPTH)
+        return lambda question: _spans(joiner.run(lists(question))["documents"])
+
+    def reranked() -> Search:
+        joiner = DocumentJoiner()
+        ranker = SentenceTransformersSimilarityRanker(model=reranker, top_k=DEPTH)
+        ranker.warm_up()
+
+        def search(question: str) -> list[Span]:
+            joined = joiner.run(lists(question))["documents"]
+            return _spans(ranker.run(query=question, documents=joined)["documents"])
+
+        return search
+
+    searches = {"hybrid": hybrid, "hybrid, reranked": reranked}
+    measure("haystack-ai", version("haystack-ai"), material, ingest, searches)
 
 
-def _start(hit: Document) -> int:
-    return hit.meta["split_idx_start"]
+def _spans(found: list[Document]) -> list[Span]:
+    starts = [hit.meta["split_idx_start"] for hit in found]
+    return [
+        (hit.meta["name"], start, start + len(hit.content)) for hit, start in zip(found, starts, strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 Span = tuple[str, int, int]
 """Document, start and end in its text."""
+Search = Callable[[str], list[Span]]
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,29 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
 def measure(
     name: str,
     version: str,
-    setting: str,
     material: Material,
     ingest: Callable[[], int],
-    search: Callable[[str], list[Span]],
+    searches: Mapping[str, Callable[[], Search]],
 ) -> None:
-    """Time both and print what was found, as JSON. `ingest` gives the number of chunks."""
+    """Time one ingest and each search over it, and print what was found, as JSON.
+
+    `ingest` gives the number of chunks. A search is made when its turn comes, so that the memory of the
+    first is not that of a reranker.
+    """
     started = time.perf_counter()
     chunks = ingest()
     seconds = time.perf_counter() - started
-    search("a question to warm up with")
-    hits, milliseconds = [], []
-    for question in material.questions:
-        started = time.perf_counter()
-        hits.append(search(question.text)[:DEPTH])
-        milliseconds.append((time.perf_counter() - started) * 1000)
-    emit(Found(name, version, setting, chunks, seconds, peak_mb(), hits, milliseconds))
+    found = []
+    for setting, make in searches.items():
+        search = make()
+        search("a question to warm up with")
+        hits, milliseconds = [], []
+        for question in material.questions:
+            started = time.perf_counter()
+            hits.append(search(question.text)[:DEPTH])
+            milliseconds.append((time.perf_counter() - started) * 1000)
+        found.append(Found(name, version, setting, chunks, seconds, peak_mb(), hits, milliseconds))
+    emit(*found)
 
 
 def peak_mb() -> float:
@@ -94,9 +102,9 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def emit(found: Found) -> None:
-    """Hand what was found to the process that asked for it."""
-    json.dump(asdict(found), sys.stdout)
+def emit(*found: Found) -> None:
+    """Hand what was found, setting by setting, to the process that asked for it."""
+    json.dump([asdict(each) for each in found], sys.stdout)
 
 
 def row(material: Material, found: Found) -> str:

@@ -61,6 +61,8 @@ def _line(number: int, text: bytes) -> Line | str:
     """A line as a question, or why it is none."""
     try:
         given = json.loads(text)
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
     except (ValueError, RecursionError):
         return 'it is not JSON: an object {"question": …} or a string in double quotes is needed'
     if isinstance(given, str):

@@ -13,6 +13,9 @@ from rag.evaluation.metrics import ANSWERS, LOWER_IS_BETTER, RETRIEVAL
 
 RESAMPLES = 10_000
 SEED = 20261126
+FEWEST = 6
+"""Questions from which a difference may be called sure: of five, all may go one way by chance once in 16
+times (a sign test of two sides), which is more than 5 %."""
 DEFAULT_GATES = ("recall@5:0.01", "ndcg@10:0.01")
 _AT_ONCE = 500
 
@@ -37,8 +40,8 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves out zero, and there are questions enough to say so."""
+        return self.n >= FEWEST and (self.low > 0 or self.high < 0)
 
     @property
     def better(self) -> bool | None:

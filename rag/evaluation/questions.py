@@ -117,6 +117,8 @@ def _row(number: int, text: bytes) -> Row | str:
     """A line as a question, or why it is none."""
     try:
         given = json.loads(text)
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
     except (ValueError, RecursionError):
         return "it is not JSON"
     if not isinstance(given, dict):

@@ -5,9 +5,11 @@ https://huggingface.co/docs/huggingface_hub/package_reference/hf_api
 
 from __future__ import annotations
 
+import difflib
 import os
 
 from rag.errors import ModelUnavailable
+from rag.models.catalogue import catalogue
 
 SECONDS = 10.0
 CONFIG = "config.json"
@@ -25,7 +27,11 @@ def expect_on_hub(name: str, organisation: str, variable: str) -> None:
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
-    remedy = f"set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
+    near = difflib.get_close_matches(name, catalogue(), n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    remedy = (
+        f"{meant}set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
+    )
     full = name if "/" in name else f"{organisation}/{name}"
     caches = (None, os.environ.get("SENTENCE_TRANSFORMERS_HOME"))
     try:

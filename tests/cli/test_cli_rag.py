@@ -92,6 +92,12 @@ def test_a_model_that_cannot_be_had_is_told_once_and_at_once(elsewhere: Commands
     assert len(ran.err.splitlines()) < 5
 
 
+def test_a_model_whose_name_is_nearly_a_built_in_one_is_guessed(elsewhere: Commands) -> None:
+    near = {"RAG_RERANKER_MODEL": "ms-marco-minilm-L-12", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    ran = elsewhere.rag("ask", QUESTION, **near)
+    assert "did you mean ms-marco-MiniLM-L-12-v2?" in ran.err
+
+
 # ---------------------------------------------------------------- doctor
 
 

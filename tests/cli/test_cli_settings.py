@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,12 @@ def test_help_is_quick(elsewhere: Commands, command: str) -> None:
     assert "Examples" in ran.out
     spent = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
     assert spent < MOST_CPU_SECONDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_version_is_that_of_the_package(elsewhere: Commands, command: str) -> None:
+    ran = elsewhere.wait(elsewhere.start(command, "--version"))
+    assert (ran.code, ran.out) == (0, f"citebox {version('citebox')}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -50,6 +50,7 @@ def test_bad_lines_are_named_and_the_others_asked(tmp_path: Path) -> None:
     assert "line 4" in reasons[5]
     assert "colour" in reasons[7]
     assert reasons[8].startswith("question: ")
+    assert reasons[11] == "it is not UTF-8"
 
 
 def test_a_file_without_a_question_is_an_error_that_shows_one(tmp_path: Path) -> None:

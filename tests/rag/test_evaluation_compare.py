@@ -52,6 +52,15 @@ def test_only_questions_of_both_runs_are_compared_and_values_that_are_missing_le
     assert (found.n, found.a, found.b) == (1, 1.0, 0.5)
 
 
+@pytest.mark.parametrize(("questions", "better"), [(1, None), (5, None), (6, True)])
+def test_a_few_questions_that_all_go_one_way_are_not_called_better(
+    questions: int, better: bool | None
+) -> None:
+    a = run_of({str(n): {"recall@5": 0.0} for n in range(questions)})
+    b = run_of({str(n): {"recall@5": 1.0} for n in range(questions)})
+    assert only(compare(a, b), "recall@5").better is better
+
+
 def test_less_time_is_better() -> None:
     a = run_of({str(n): {"ms": 100.0 + n} for n in range(30)})
     b = run_of({str(n): {"ms": 50.0 + n} for n in range(30)})

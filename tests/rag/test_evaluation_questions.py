@@ -100,6 +100,14 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
         assert words in reasons[line]
 
 
+def test_a_line_in_another_encoding_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "queries.jsonl"
+    file.write_bytes(
+        '{"question": "Wer?", "answer": "Jörg"}\n'.encode("latin-1") + b'{"question": "Q?", "answer": "a"}\n'
+    )
+    assert [(one.line, one.reason) for one in read_rows(file).bad] == [(1, "it is not UTF-8")]
+
+
 def test_a_file_without_questions_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="no question"):
         rows_of(tmp_path, "")

@@ -53,7 +53,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("RAG_PORT", "many", "RAG_PORT .many.: .*integer"),
         ("RAG_QDRNT_URL", "http://q", "RAG_QDRNT_URL is not a setting.*RAG_QDRANT_URL"),
         ("RAG_CHUNK_TOKENS", "3", "RAG_CHUNK_TOKENS"),
-        ("RAG_CONFIG", "nowhere.toml", "RAG_CONFIG names no file"),
+        ("RAG_CONFIG", "nowhere.toml", "RAG_CONFIG names no file.*unset"),
     ],
 )
 def test_a_wrong_setting_is_named_with_the_remedy(
