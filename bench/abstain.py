@@ -44,7 +44,6 @@ from rag.store.files import FileStore
 from rag.terminal import err, quiet_libraries
 
 OWN = "sample library"
-EXTRACTIVE_RULE = {"threshold": 0.5, "passage_threshold": 2.0, "margin": 1.5}
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ async def _found(
     cases: Sequence[Case], documents: dict[str, str], settings: Settings
 ) -> AsyncIterator[dict[str, Any]]:
     embedder, reranker = load_embedder(settings), load_reranker(settings)
-    scorer = Scorer(reranker.score, **EXTRACTIVE_RULE)
+    scorer = Scorer.of(reranker, embedder)
     async with open_store(settings, dimension=embedder.dimension, model=embedder.name) as store:
         retriever = Retriever(settings, store, FileStore(settings), embedder, reranker)
         for case in cases:
@@ -160,7 +159,7 @@ async def _found(
             found = await retriever.search(asked, Reader(), filters, settings.context_chunks)
             evidence = await retriever.evidence(found.hits, Stopwatch())
             best = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)
-            quotes = await asyncio.to_thread(choose_quotes, asked, evidence, scorer, best)
+            quotes = await asyncio.to_thread(choose_quotes, asked, evidence, found.hits, scorer, best)
             hits = [hit.model_dump(mode="json") for hit in found.hits]
             yield {"id": case.id, "asked": asked, "quoted": bool(quotes), "hits": hits}
 

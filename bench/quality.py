@@ -16,20 +16,25 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.peers.material import evenly, read_rows
 from ingest.parsing import SUPPORTED, parse_bytes
 from ingest.parsing.formats import extension_of
-from rag.evaluation.metrics import RETRIEVAL
+from rag.evaluation.kept import ANSWERED
+from rag.evaluation.metrics import ANSWERS, RETRIEVAL
 from rag.settings import load_settings
 
 BIN = Path(sys.executable).parent
 SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
+QUOTED = ("citation-recall", "citation-precision", "f1", "ms")
+"""Of the answers, which are quoted sentences, as no key is passed on."""
 _LETTER = re.compile(r"[^\W_]")
 _HEADING = re.compile(r"^#{1,4} \S", re.MULTILINE)
 assert set(SHOWN) <= set(RETRIEVAL)
+assert set(QUOTED) <= set(ANSWERS)
 
 
 def main() -> None:
@@ -45,12 +50,16 @@ def main() -> None:
     if load_settings().qdrant_url:
         sys.exit("this fills the index of RAG_QDRANT_URL with what is measured: unset it first")
     print(f"| set | search | {' | '.join(SHOWN)} |\n|---|---{'|---' * len(SHOWN)}|", flush=True)
+    quoted = []
     for folder in args.sets:
         with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
-            _measure(folder, Path(place), args.questions, args.only or [])
+            quoted.append(_measure(folder, Path(place), args.questions, args.only or []))
+    print(f"\n| quoted sentences | {' | '.join(QUOTED)} |\n|---{'|---' * len(QUOTED)}|")
+    print("\n".join(quoted))
 
 
-def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
+def _measure(folder: Path, place: Path, most: int, only: list[str]) -> str:
+    """Print the rows of one set; the row of its answers."""
     library = place / "library"
     library.mkdir()
     questions = place / "questions.jsonl"
@@ -70,14 +79,13 @@ def _measure(folder: Path, place: Path, most: int, only: list[str]) -> None:
     if added["failed"]:
         print(f"{folder.name}: {len(added['failed'])} of {len(names)} texts not ingested", flush=True)
     chosen = [word for name in only for word in ("--only", name)]
-    measured = _run(
-        [str(BIN / "rag"), "eval", str(questions), "--no-answers", "--json", *chosen], environment
-    )
+    measured = _run([str(BIN / "rag"), "eval", str(questions), "--answers", "--json", *chosen], environment)
     if bad := measured["about"]["bad_lines"]:
         print(f"{folder.name}: {len(bad)} of {len(taken)} questions could not be used", flush=True)
+    answers = measured["figures"].pop(ANSWERED)
     for name, figures in measured["figures"].items():
-        cells = [_cell(figures[each]["mean"] if each in figures else None) for each in SHOWN]
-        print(f"| {folder.name} | {name} | {' | '.join(cells)} |", flush=True)
+        print(f"| {folder.name} | {name} | {_cells(figures, SHOWN)} |", flush=True)
+    return f"| {folder.name} | {_cells(answers, QUOTED)} |"
 
 
 def _run(command: list[str], environment: dict[str, str]) -> Any:
@@ -116,8 +124,9 @@ def _placed(proof: dict[str, Any], text: str, name: str) -> dict[str, Any]:
     return {"doc_id": name, "start": places[first], "end": places[first + len(wanted) - 1] + 1}
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}" if value >= 2 else f"{value:.3f}"
+def _cells(figures: dict[str, Any], shown: Sequence[str]) -> str:
+    means = [figures[each]["mean"] if each in figures else None for each in shown]
+    return " | ".join("" if mean is None else f"{mean:.0f}" if mean >= 2 else f"{mean:.3f}" for mean in means)
 
 
 if __name__ == "__main__":

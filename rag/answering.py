@@ -306,7 +306,7 @@ class Answerer:
         relevance = max((hit.relevance for hit in found.hits if hit.relevance is not None), default=None)
         if verdict == "enough":
             relevance = math.inf
-        return choose_quotes(asked, found.passages, self._scorer, relevance)
+        return choose_quotes(asked, found.passages, found.hits, self._scorer, relevance)
 
     async def _ended(self, question: Question, draft: Draft, watch: Stopwatch) -> Answer:
         if not draft.citations.all:

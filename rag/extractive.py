@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.documents import CODE, Evidence
+from rag.documents import CODE, Evidence, Hit
 from rag.embedding import Embedder
 from rag.reranking import Reranker
 from rag.sentences import sentence_spans
 from rag.sparse import names, terms
 
-MAX_SENTENCES = 3
+MAX_SENTENCES = 4
 MAX_SCORED = 24
-"""Sentences that are scored; the others share too few words with the question."""
+"""Sentences that are scored; the others share too few words with the question, or lie too far behind."""
+SHARED = 0.75
+"""What a sentence gains by its words that the question has, if it has the most of all."""
+BEHIND = 0.4
+"""What it loses by each place that its passage stands behind the first."""
+UNRANKED = 5
+"""The place of a sentence in no passage that was found, but beside one or in one cited before."""
+MARGIN = 1.2
+"""How far behind the best a further sentence may be, all taken together."""
 WORDS = re.compile(r"\w+")
 LEAST_WORDS = 4
 """Of a sentence. A line of code may have fewer: `LIMIT = 99` answers."""
@@ -27,38 +36,62 @@ _COMMENT = re.compile(r"\s*(?://|#|--|/\*|\*|;)")
 class Scorer:
     """How relevant sentences are to a question, and what scores mean.
 
-    `threshold` is the least score of a sentence that answers, `passage_threshold` that of a passage; a
-    further sentence is quoted when its score is within `margin` of the best. A line of code that has a name
-    that is asked for gets `named` on top: a model that learned from prose does not tell it from others.
+    `threshold` is the least score of a sentence that answers, `passage_threshold` that of a passage.
+    Beside a best sentence of `sure` or more, others are quoted only within `margin` of it. A score times
+    `weight` stands beside `SHARED` and `BEHIND`. A line of code that has a name that is asked for gets
+    `named` on top: a model that learned from prose does not tell it from others.
     """
 
     score: Callable[[str, Sequence[str]], Sequence[float]]
     threshold: float
     passage_threshold: float
+    sure: float
     margin: float
+    weight: float
     named: float
 
     @classmethod
     def of(cls, reranker: Reranker | None, embedder: Embedder) -> Scorer:
         """The cross-encoder's logits; cosines of embeddings when reranking is switched off."""
         if reranker is not None:
-            return cls(reranker.score, threshold=0.5, passage_threshold=2.0, margin=1.5, named=6.0)
+            return cls(
+                reranker.score,
+                threshold=0.5,
+                passage_threshold=2.0,
+                sure=4.0,
+                margin=1.5,
+                weight=0.15,
+                named=6.0,
+            )
 
         def similarities(question: str, sentences: Sequence[str]) -> Sequence[float]:
             vectors = embedder.embed_passages(sentences) @ embedder.embed_query(question)
             return [float(value) for value in vectors]
 
-        return cls(similarities, threshold=0.7, passage_threshold=1.0, margin=0.05, named=0.2)
+        return cls(
+            similarities,
+            threshold=0.7,
+            passage_threshold=1.0,
+            sure=0.85,
+            margin=0.05,
+            weight=6.0,
+            named=0.2,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A sentence chosen as (part of) the answer."""
+    """A sentence that may be (part of) the answer.
+
+    `prior` is what speaks for it before it is read, `score` what the scorer gives to it, and `fit` both.
+    """
 
     evidence: Evidence
     start: int
     end: int
-    score: float
+    prior: float
+    score: float = 0.0
+    fit: float = 0.0
 
     @property
     def lead(self) -> str:
@@ -76,46 +109,52 @@ class Quote:
 
 
 def choose_quotes(
-    question: str, evidence: Sequence[Evidence], scorer: Scorer, relevance: float | None = None
+    question: str,
+    evidence: Sequence[Evidence],
+    hits: Sequence[Hit],
+    scorer: Scorer,
+    relevance: float | None = None,
 ) -> list[Quote]:
-    """The best sentences, at most three, in the order they should be read; none when none answers.
+    """The best sentences, at most four, in the order they should be read; none when none answers.
 
-    `relevance` is the score of the best passage as a whole. A passage can answer though no sentence of
-    it does so alone; then its best sentence is quoted.
+    Whether one answers is told by the scores alone. Which are quoted is told by the words they share with the
+    question and the place of their passage among `hits`, too: the sentence that proves often says little by
+    itself, and follows one that does (docs/decisions.md). `relevance` is the score of the best passage as a
+    whole. A passage can answer though no sentence of it does so alone; then its best sentence is quoted.
     """
-    candidates = _candidates(question, evidence)
-    if not candidates:
+    quotes = _candidates(question, evidence, hits)
+    if not quotes:
         return []
-    quotes = [Quote(item, start, end, 0.0) for item, start, end in candidates]
     scores = scorer.score(question, [quote.lead + quote.text for quote in quotes])
     asked = names(question)
-    quotes = [
-        replace(quote, score=value + scorer.named * quote.names_in_code(asked))
-        for quote, value in zip(quotes, scores, strict=True)
-    ]
-    quotes.sort(key=lambda quote: -quote.score)
-    best = quotes[0]
-    if best.score < scorer.threshold and (relevance is None or relevance < scorer.passage_threshold):
+    read = []
+    for quote, value in zip(quotes, scores, strict=True):
+        score = value + scorer.named * quote.names_in_code(asked)
+        read.append(replace(quote, score=score, fit=quote.prior + scorer.weight * score))
+    highest = max(quote.score for quote in read)
+    if highest < scorer.threshold and (relevance is None or relevance < scorer.passage_threshold):
         return []
-    least = best.score - scorer.margin
+    read.sort(key=lambda quote: -quote.fit)
+    best = read[0]
+    least = best.score - scorer.margin if best.score >= scorer.sure else -math.inf
     chosen: list[Quote] = []
     said: set[str] = set()
-    for quote in quotes:
-        if quote.score < least or len(chosen) == MAX_SENTENCES:
-            break
+    for quote in read:
         words = " ".join(WORDS.findall(quote.text.lower()))
-        if words not in said:
+        if quote.fit < best.fit - MARGIN or len(chosen) == MAX_SENTENCES:
+            break
+        if quote.score >= least and words not in said:
             said.add(words)
             chosen.append(quote)
     return sorted(chosen, key=lambda q: (q.evidence is not best.evidence, q.start))
 
 
-def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evidence, int, int]]:
-    """The sentences that share most terms with the question, better evidence first on a tie."""
+def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]) -> list[Quote]:
+    """The sentences that most speaks for before they are read, the best first."""
     wanted = set(terms(question))
-    found: list[tuple[int, int, tuple[Evidence, int, int]]] = []
+    found: list[tuple[Evidence, int, int, int]] = []
     seen: set[tuple[str, int]] = set()
-    for rank, item in enumerate(evidence):
+    for item in evidence:
         # A heading of code is a definition, with what is said of it above: no title but what may answer.
         code = item.parsed.media_type == CODE
         titles = set() if code else {heading.start for heading in item.parsed.headings}
@@ -129,10 +168,22 @@ def _candidates(question: str, evidence: Sequence[Evidence]) -> list[tuple[Evide
                 end = _with_statement(item, start, end)
                 text = item.parsed.text[start:end]
             seen.add(key)
-            shared = len(wanted & set(terms(text)))
-            found.append((-shared, rank, (item, start, end)))
-    found.sort(key=lambda entry: entry[:2])
-    return [entry[2] for entry in found[:MAX_SCORED]]
+            found.append((item, start, end, len(wanted & set(terms(text)))))
+    most = max((shared for *_, shared in found), default=0) or 1
+    quotes = [
+        Quote(item, start, end, SHARED * shared / most - BEHIND * _place(item, start, end, hits))
+        for item, start, end, shared in found
+    ]
+    return sorted(quotes, key=lambda quote: -quote.prior)[:MAX_SCORED]
+
+
+def _place(item: Evidence, start: int, end: int, hits: Sequence[Hit]) -> int:
+    """Which of the passages found has some of these characters, from 0."""
+    document = item.chunks[0].document_id
+    for place, hit in enumerate(hits):
+        if hit.document_id == document and hit.start < end and start < hit.end:
+            return place
+    return UNRANKED
 
 
 def _with_statement(item: Evidence, start: int, end: int) -> int:

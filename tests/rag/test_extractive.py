@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ingest.chunking import Chunker
 from ingest.parsing import parse_bytes
-from rag.documents import Evidence
-from rag.extractive import MAX_SENTENCES, Scorer, choose_quotes
+from rag.documents import Evidence, Hit
+from rag.extractive import MAX_SENTENCES, Quote, Scorer, choose_quotes
 from tests.fakes import OverlapReranker, parsed
 
-OVERLAP = Scorer(OverlapReranker().score, threshold=0.0, passage_threshold=5.0, margin=1.0, named=3.0)
+OVERLAP = Scorer(
+    OverlapReranker().score,
+    threshold=0.0,
+    passage_threshold=5.0,
+    sure=5.0,
+    margin=1.0,
+    weight=0.15,
+    named=6.0,
+)
+
+
+def chosen(
+    question: str, items: Sequence[Evidence], scorer: Scorer = OVERLAP, relevance: float | None = None
+) -> list[Quote]:
+    """What is quoted of these passages, which were found in this order."""
+    return choose_quotes(question, items, hits_of(*items), scorer, relevance)
+
+
+def hits_of(*items: Evidence) -> list[Hit]:
+    return [
+        Hit(
+            document_id=chunk.document_id,
+            version=chunk.version,
+            chunk_id=chunk.chunk_id,
+            uri=item.uri,
+            title=item.title,
+            start=chunk.start,
+            end=chunk.end,
+            page=None,
+            headings=(),
+            text=chunk.text,
+            score=1.0,
+            position=chunk.position,
+        )
+        for item in items
+        for chunk in item.chunks
+    ]
 
 
 def code(text: str, name: str) -> Evidence:
@@ -19,63 +57,89 @@ def code(text: str, name: str) -> Evidence:
     return Evidence(f"file:///library/{name}", name, tuple(chunks), document)
 
 
-def evidence(text: str, name: str = "rules") -> Evidence:
+def evidence(
+    text: str, name: str = "rules", document_id: str = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11"
+) -> Evidence:
     document = parsed(text)
-    chunks = Chunker(lambda piece: len(piece.split()), 200).chunk(
-        document, "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11", name
-    )
+    chunks = Chunker(lambda piece: len(piece.split()), 200).chunk(document, document_id, name)
     return Evidence(f"file:///library/{name}.md", name, tuple(chunks), document)
 
 
 def test_the_sentence_that_answers_is_quoted() -> None:
     item = evidence("# Rules\n\nParking is free. Backups are kept for ninety days. Lunch is at noon.")
-    quotes = choose_quotes("how long are backups kept", [item], OVERLAP)
+    quotes = chosen("how long are backups kept", [item])
     assert [quote.text for quote in quotes] == ["Backups are kept for ninety days."]
 
 
 def test_nothing_is_quoted_when_no_sentence_answers() -> None:
     item = evidence("# Rules\n\nParking is free for all. Lunch is at noon sharp.")
-    assert choose_quotes("how long are backups kept", [item], OVERLAP) == []
+    assert chosen("how long are backups kept", [item]) == []
 
 
 def test_a_relevant_passage_is_quoted_though_no_sentence_answers_alone() -> None:
     item = evidence("# Rules\n\nBackups are made at night. It is ninety days for all copies.")
     question = "how long are backups kept erased archived vaulted"
-    assert choose_quotes(question, [item], OVERLAP, relevance=1.0) == []
-    assert choose_quotes(question, [item], OVERLAP, relevance=6.0)
+    assert chosen(question, [item], relevance=1.0) == []
+    assert chosen(question, [item], relevance=6.0)
 
 
 def test_the_same_sentence_is_quoted_once_and_headings_never() -> None:
     text = "# Backups kept how long\n\nBackups are kept for ninety days."
-    quotes = choose_quotes("how long are backups kept", [evidence(text, "a"), evidence(text, "b")], OVERLAP)
+    quotes = chosen("how long are backups kept", [evidence(text, "a"), evidence(text, "b")])
     assert [quote.text for quote in quotes] == ["Backups are kept for ninety days."]
 
 
-def test_at_most_three_sentences_are_quoted_in_reading_order() -> None:
+def test_at_most_four_sentences_are_quoted_in_reading_order() -> None:
     item = evidence("# Rules\n\n" + " ".join(f"Backups are kept in the vault number {n}." for n in range(9)))
-    quotes = choose_quotes("backups kept vault", [item], OVERLAP)
+    quotes = chosen("backups kept vault", [item])
     assert len(quotes) == MAX_SENTENCES
     assert [quote.start for quote in quotes] == sorted(quote.start for quote in quotes)
 
 
+def test_a_sentence_of_the_first_passage_goes_before_a_like_one_of_a_later() -> None:
+    items = [evidence(f"# Rules\n\nBackups are kept in {place} each night.", place) for place in "abc"]
+    quotes = chosen("where are backups kept", items)
+    assert quotes[0].evidence is items[0]
+    assert chosen("where are backups kept", items[::-1])[0].evidence is items[2]
+
+
+def test_beside_a_sure_sentence_only_as_good_ones_are_quoted_and_beside_an_unsure_one_others_too() -> None:
+    text = "# Rules\n\nBackups are kept in the vault. The vault is locked at night. It has a door of steel."
+    sure = chosen("are backups kept in the vault", [evidence(text)])
+    assert [quote.text for quote in sure] == ["Backups are kept in the vault."]
+    unsure = chosen("what keeps burglars out of the vault with backups", [evidence(text)], relevance=6.0)
+    assert [quote.text for quote in unsure] == [
+        "Backups are kept in the vault.",
+        "The vault is locked at night.",
+    ]
+
+
+def test_what_was_cited_before_stands_behind_what_was_found() -> None:
+    found = evidence("# Rules\n\nBackups are kept for a year.", "a")
+    another = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c13"
+    carried = evidence("# Old rules\n\nBackups are kept for a week.", "b", another)
+    quotes = choose_quotes("how long are backups kept", [carried, found], hits_of(found), OVERLAP)
+    assert quotes[0].text == "Backups are kept for a year."
+
+
 def test_no_evidence_gives_no_quotes() -> None:
-    assert choose_quotes("anything", [], OVERLAP) == []
+    assert chosen("anything", []) == []
 
 
 def test_a_line_of_code_that_has_the_name_asked_for_is_quoted_before_prose_about_the_like() -> None:
     prose = evidence("# Limits\n\nThe broken limit of the value is said to be forty two here.")
     item = code("import os\n\nBROKEN_LIMIT = 99\nOTHER_LIMIT = 1\n", "limits.py")
-    quotes = choose_quotes("What is the value of BROKEN_LIMIT?", [prose, item], OVERLAP)
+    quotes = chosen("What is the value of BROKEN_LIMIT?", [prose, item])
     assert quotes[0].text == "BROKEN_LIMIT = 99"
 
 
 def test_a_comment_is_quoted_with_the_line_that_it_is_about() -> None:
     item = code("package client\n\n// How often a request is tried again.\nconst MaxRetries = 7\n", "c.go")
-    (quote,) = choose_quotes("How often is a request tried again?", [item], OVERLAP)
+    (quote,) = chosen("How often is a request tried again?", [item])
     assert quote.text == "// How often a request is tried again.\nconst MaxRetries = 7"
 
 
 def test_a_comment_that_goes_on_is_quoted_as_it_is() -> None:
     item = code("# Requests are tried again at night.\n# Not by day.\nRETRIES = 7\n", "c.py")
-    quotes = choose_quotes("When are requests tried again?", [item], OVERLAP)
+    quotes = chosen("When are requests tried again?", [item])
     assert quotes[0].text.endswith("tried again at night.")
