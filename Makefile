@@ -10,7 +10,7 @@ QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 SEARCHBOX := rag/searchbox
-# Each has its own services and engines; tests of one file run in one process, in their order.
+# Each has its own services and engines; what goes together is told by tests/conftest.py.
 TEST_PROCESSES ?= 2
 NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
@@ -43,7 +43,7 @@ test: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/rag models fetch --all
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
 check: setup-dev
 	$(BIN)/ruff check .

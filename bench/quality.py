@@ -5,6 +5,9 @@
 A folder has `corpus.jsonl` ({id, title, text}) and `queries.jsonl`, whose lines `rag eval` takes as they are.
 Each text becomes a file: by the ending of its id where that is a format Citebox reads, else `.md` where it
 has headings of Markdown, else `.txt`. What the settings say (RAG_CHUNK_TOKENS and so on) holds.
+
+With `--paragraphs` the paragraph of each proof (`para_start`, `para_end`, as XQuAD's lines have them) becomes
+a document of its own, and is what has to be found.
 """
 
 from __future__ import annotations
@@ -46,29 +49,54 @@ def main() -> None:
     asked.add_argument(
         "--only", action="append", metavar="NAME", help="a configuration of rag eval; repeatable"
     )
+    asked.add_argument(
+        "--paragraphs", action="store_true", help="paragraphs as documents, and as what to find"
+    )
     args = asked.parse_args()
     if load_settings().qdrant_url:
         sys.exit("this fills the index of RAG_QDRANT_URL with what is measured: unset it first")
     print(f"| set | search | {' | '.join(SHOWN)} |\n|---|---{'|---' * len(SHOWN)}|", flush=True)
     quoted = []
     for folder in args.sets:
+        texts, rows = _material(folder)
+        if args.paragraphs:
+            texts, rows = _by_paragraph(texts, rows)
+        rows = evenly(rows, args.questions)
         with tempfile.TemporaryDirectory(prefix="citebox-bench-") as place:
-            quoted.append(_measure(folder, Path(place), args.questions, args.only or []))
+            quoted.append(_measure(folder.name, texts, rows, Path(place), args.only or []))
     print(f"\n| quoted sentences | {' | '.join(QUOTED)} |\n|---{'|---' * len(QUOTED)}|")
     print("\n".join(quoted))
 
 
-def _measure(folder: Path, place: Path, most: int, only: list[str]) -> str:
+Rows = list[dict[str, Any]]
+
+
+def _material(folder: Path) -> tuple[dict[str, str], Rows]:
+    texts = {row["id"]: row["text"] for row in read_rows(folder / "corpus.jsonl")}
+    return texts, [row for row in read_rows(folder / "queries.jsonl") if row.get("relevant")]
+
+
+def _by_paragraph(texts: dict[str, str], rows: Rows) -> tuple[dict[str, str], Rows]:
+    """Each paragraph that holds a proof as a text, and as the whole of what its question wants."""
+    paragraphs, asked = {}, []
+    for row in rows:
+        wanted = []
+        for proof in row["relevant"]:
+            start, end = proof["para_start"], proof["para_end"]
+            paragraphs[f"{proof['doc_id']} {start}"] = texts[proof["doc_id"]][start:end]
+            wanted.append({"doc_id": f"{proof['doc_id']} {start}"})
+        asked.append(row | {"relevant": wanted})
+    return paragraphs, asked
+
+
+def _measure(title: str, texts: dict[str, str], rows: Rows, place: Path, only: list[str]) -> str:
     """Print the rows of one set; the row of its answers."""
     library = place / "library"
     library.mkdir()
     questions = place / "questions.jsonl"
-    texts = {row["id"]: row["text"] for row in read_rows(folder / "corpus.jsonl")}
     names = _write(library, texts)
-    rows = [row for row in read_rows(folder / "queries.jsonl") if row.get("relevant")]
-    taken = evenly(rows, most)
     with questions.open("w", encoding="utf-8") as file:
-        for row in taken:
+        for row in rows:
             proofs = [
                 _placed(proof, texts[proof["doc_id"]], names[proof["doc_id"]]) for proof in row["relevant"]
             ]
@@ -77,15 +105,15 @@ def _measure(folder: Path, place: Path, most: int, only: list[str]) -> str:
     environment.pop("ANTHROPIC_API_KEY", None)
     added = _run([str(BIN / "ingest"), "add", str(library), "--json"], environment)
     if added["failed"]:
-        print(f"{folder.name}: {len(added['failed'])} of {len(names)} texts not ingested", flush=True)
+        print(f"{title}: {len(added['failed'])} of {len(names)} texts not ingested", flush=True)
     chosen = [word for name in only for word in ("--only", name)]
     measured = _run([str(BIN / "rag"), "eval", str(questions), "--answers", "--json", *chosen], environment)
     if bad := measured["about"]["bad_lines"]:
-        print(f"{folder.name}: {len(bad)} of {len(taken)} questions could not be used", flush=True)
+        print(f"{title}: {len(bad)} of {len(rows)} questions could not be used", flush=True)
     answers = measured["figures"].pop(ANSWERED)
     for name, figures in measured["figures"].items():
-        print(f"| {folder.name} | {name} | {_cells(figures, SHOWN)} |", flush=True)
-    return f"| {folder.name} | {_cells(answers, QUOTED)} |"
+        print(f"| {title} | {name} | {_cells(figures, SHOWN)} |", flush=True)
+    return f"| {title} | {_cells(answers, QUOTED)} |"
 
 
 def _run(command: list[str], environment: dict[str, str]) -> Any:

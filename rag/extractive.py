@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.documents import CODE, Evidence, Hit
@@ -15,13 +15,13 @@ from rag.sparse import names, terms
 
 MAX_SENTENCES = 4
 MAX_SCORED = 24
-"""Sentences that are scored; the others share too few words with the question, or lie too far behind."""
+"""Sentences that are scored; the others share too few words with the question."""
 SHARED = 0.75
 """What a sentence gains by its words that the question has, if it has the most of all."""
 BEHIND = 0.4
 """What it loses by each place that its passage stands behind the first."""
 UNRANKED = 5
-"""The place of a sentence in no passage that was found, but beside one or in one cited before."""
+"""The place counted for a sentence in none of the passages found: beside one, or in one cited before."""
 MARGIN = 1.2
 """How far behind the best a further sentence may be, all taken together."""
 WORDS = re.compile(r"\w+")
@@ -37,9 +37,9 @@ class Scorer:
     """How relevant sentences are to a question, and what scores mean.
 
     `threshold` is the least score of a sentence that answers, `passage_threshold` that of a passage.
-    Beside a best sentence of `sure` or more, others are quoted only within `margin` of it. A score times
-    `weight` stands beside `SHARED` and `BEHIND`. A line of code that has a name that is asked for gets
-    `named` on top: a model that learned from prose does not tell it from others.
+    Beside a sentence of `sure` or more, others are quoted only within `margin` of it. A score times `weight`
+    stands beside `SHARED` and `BEHIND`. A line of code that has a name that is asked for gets `named` on
+    top: a model that learned from prose does not tell it from others.
     """
 
     score: Callable[[str, Sequence[str]], Sequence[float]]
@@ -59,7 +59,7 @@ class Scorer:
                 threshold=0.5,
                 passage_threshold=2.0,
                 sure=4.0,
-                margin=1.5,
+                margin=3.0,
                 weight=0.15,
                 named=6.0,
             )
@@ -73,7 +73,7 @@ class Scorer:
             threshold=0.7,
             passage_threshold=1.0,
             sure=0.85,
-            margin=0.05,
+            margin=0.1,
             weight=6.0,
             named=0.2,
         )
@@ -119,8 +119,9 @@ def choose_quotes(
 
     Whether one answers is told by the scores alone. Which are quoted is told by the words they share with the
     question and the place of their passage among `hits`, too: the sentence that proves often says little by
-    itself, and follows one that does (docs/decisions.md). `relevance` is the score of the best passage as a
-    whole. A passage can answer though no sentence of it does so alone; then its best sentence is quoted.
+    itself, and follows one that does (docs/decisions.md). That of the highest score is always among them.
+    `relevance` is the score of the best passage as a whole. A passage can answer though no sentence of it
+    does so alone; then sentences are quoted whatever their score.
     """
     quotes = _candidates(question, evidence, hits)
     if not quotes:
@@ -131,26 +132,31 @@ def choose_quotes(
     for quote, value in zip(quotes, scores, strict=True):
         score = value + scorer.named * quote.names_in_code(asked)
         read.append(replace(quote, score=score, fit=quote.prior + scorer.weight * score))
-    highest = max(quote.score for quote in read)
-    if highest < scorer.threshold and (relevance is None or relevance < scorer.passage_threshold):
-        return []
     read.sort(key=lambda quote: -quote.fit)
-    best = read[0]
-    least = best.score - scorer.margin if best.score >= scorer.sure else -math.inf
-    chosen: list[Quote] = []
-    said: set[str] = set()
-    for quote in read:
-        words = " ".join(WORDS.findall(quote.text.lower()))
-        if quote.fit < best.fit - MARGIN or len(chosen) == MAX_SENTENCES:
-            break
-        if quote.score >= least and words not in said:
-            said.add(words)
-            chosen.append(quote)
-    return sorted(chosen, key=lambda q: (q.evidence is not best.evidence, q.start))
+    top = max(read, key=lambda quote: quote.score)
+    least = -math.inf
+    if relevance is None or relevance < scorer.passage_threshold:
+        least = scorer.threshold
+    if top.score >= scorer.sure:
+        least = max(least, top.score - scorer.margin)
+    fitting = [top, *(quote for quote in read if quote.fit >= read[0].fit - MARGIN)]
+    chosen = _unlike(quote for quote in fitting if quote.score >= least)[:MAX_SENTENCES]
+    if not chosen:
+        return []
+    best = max(chosen, key=lambda quote: quote.fit).evidence
+    return sorted(chosen, key=lambda q: (q.evidence is not best, q.start))
+
+
+def _unlike(quotes: Iterable[Quote]) -> list[Quote]:
+    """Each wording once."""
+    said: dict[str, Quote] = {}
+    for quote in quotes:
+        said.setdefault(" ".join(WORDS.findall(quote.text.lower())), quote)
+    return list(said.values())
 
 
 def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]) -> list[Quote]:
-    """The sentences that most speaks for before they are read, the best first."""
+    """The sentences that share most terms with the question, those of better passages first on a tie."""
     wanted = set(terms(question))
     found: list[tuple[Evidence, int, int, int]] = []
     seen: set[tuple[str, int]] = set()
@@ -171,10 +177,12 @@ def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]
             found.append((item, start, end, len(wanted & set(terms(text)))))
     most = max((shared for *_, shared in found), default=0) or 1
     quotes = [
-        Quote(item, start, end, SHARED * shared / most - BEHIND * _place(item, start, end, hits))
+        (shared, place, Quote(item, start, end, SHARED * shared / most - BEHIND * place))
         for item, start, end, shared in found
+        for place in (_place(item, start, end, hits),)
     ]
-    return sorted(quotes, key=lambda quote: -quote.prior)[:MAX_SCORED]
+    quotes.sort(key=lambda entry: (-entry[0], entry[1]))
+    return [quote for *_, quote in quotes[:MAX_SCORED]]
 
 
 def _place(item: Evidence, start: int, end: int, hits: Sequence[Hit]) -> int:

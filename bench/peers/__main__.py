@@ -10,7 +10,6 @@ reranker, which reads with the built-in cross-encoder (bench/peers/reranker.py).
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -21,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from bench.peers.citebox_peer import PEERS_MODEL, PEERS_RERANKER, SETTINGS
-from bench.peers.material import Found, Material, load, recall_at, row
+from bench.peers.material import Material, emitted, load, recall_at, row
 from bench.peers.plot import Bar, plot
 from rag.models import installed_path
 from rag.settings import load_settings
@@ -61,7 +60,7 @@ def _compare(folder: Path, most: int, python: list[str], models: list[str]) -> l
     print(f"| {COLUMNS.replace(', ', ' | ')} |\n{'|---' * len(COLUMNS.split(', '))}|", flush=True)
     options = [str(folder), str(most)]
     ours = [sys.executable, "-m", "bench.peers.citebox_peer", *options]
-    bars = [bar for setting in SETTINGS for bar in _show("Citebox", material, [*ours, setting])]
+    bars = [bar for setting in SETTINGS for bar in _show(f"Citebox {setting}", material, [*ours, setting])]
     for peer in ("llama_index", "txtai", "haystack"):
         bars += _show(peer, material, [*python, str(HERE / f"{peer}_peer.py"), *models, *options])
     return bars
@@ -70,12 +69,11 @@ def _compare(folder: Path, most: int, python: list[str], models: list[str]) -> l
 def _show(name: str, material: Material, command: list[str]) -> list[Bar]:
     """Run one system, print its lines, give its bars; one that fails says why, and the others go on."""
     done = _run(command)
-    if done.returncode:
-        print(f"| {name} | failed: {done.stderr.strip().splitlines()[-1]} |", flush=True)
-        return []
-    settings = [Found(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+    settings = emitted(done.stdout)
     for found in settings:
         print(row(material, found), flush=True)
+    if done.returncode:
+        print(f"| {name} | failed: {_reason(done)} |", flush=True)
     return [
         (f"{each.name} {each.setting}", recall_at(3, material, each), statistics.median(each.milliseconds))
         for each in settings
@@ -88,7 +86,12 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _check(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
-        sys.exit(done.stderr.strip() or f"exit status {done.returncode}")
+        sys.exit(f"the peers' reranker could not be made: {_reason(done)}")
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else f"exit status {done.returncode}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -84,7 +83,6 @@ def measure(
     started = time.perf_counter()
     chunks = ingest()
     seconds = time.perf_counter() - started
-    found = []
     for setting, make in searches.items():
         search = make()
         search("a question to warm up with")
@@ -93,8 +91,7 @@ def measure(
             started = time.perf_counter()
             hits.append(search(question.text)[:DEPTH])
             milliseconds.append((time.perf_counter() - started) * 1000)
-        found.append(Found(name, version, setting, chunks, seconds, peak_mb(), hits, milliseconds))
-    emit(*found)
+        emit(Found(name, version, setting, chunks, seconds, peak_mb(), hits, milliseconds))
 
 
 def peak_mb() -> float:
@@ -102,9 +99,15 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def emit(*found: Found) -> None:
-    """Hand what was found, setting by setting, to the process that asked for it."""
-    json.dump([asdict(each) for each in found], sys.stdout)
+def emit(found: Found) -> None:
+    """Hand what was found in one setting to the process that asked for it, as a line of its own."""
+    print(json.dumps(asdict(found)), flush=True)
+
+
+def emitted(printed: str) -> list[Found]:
+    """What a process handed over, among whatever else its libraries printed."""
+    lines = [line for line in printed.splitlines() if line.startswith('{"name": ')]
+    return [Found(**json.loads(line)) for line in lines]
 
 
 def row(material: Material, found: Found) -> str:

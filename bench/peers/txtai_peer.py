@@ -1,5 +1,5 @@
 """txtai as its documentation does hybrid search: paragraphs in, dense and BM25 by `hybrid=True`; and with its
-reranker, over three times as many as are asked for."""
+reranker, over three times as many as are asked for, which wants the texts in the index (`content=True`)."""
 
 from __future__ import annotations
 

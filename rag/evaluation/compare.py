@@ -14,8 +14,8 @@ from rag.evaluation.metrics import ANSWERS, LOWER_IS_BETTER, RETRIEVAL
 RESAMPLES = 10_000
 SEED = 20261126
 FEWEST = 6
-"""Questions from which a difference may be called sure: of five, all may go one way by chance once in 16
-times (a sign test of two sides), which is more than 5 %."""
+"""Questions that differ, from which a difference may be called sure: of five, all may go one way by chance
+once in 16 times (a sign test of two sides), which is more than 5 %."""
 DEFAULT_GATES = ("recall@5:0.01", "ndcg@10:0.01")
 _AT_ONCE = 500
 
@@ -26,12 +26,14 @@ _Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 class Difference:
     """One metric of both runs, B less A; its 95 % interval is from `low` to `high`.
 
-    `n` are the questions that have a value in both, or in one of them where a value depends on the answer.
+    `n` are the questions that have a value in both, or in one of them where a value depends on the answer;
+    `differ` are those of them whose values are not the same.
     """
 
     configuration: str
     metric: str
     n: int
+    differ: int
     a: float
     b: float
     difference: float
@@ -40,8 +42,8 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves out zero, and there are questions enough to say so."""
-        return self.n >= FEWEST and (self.low > 0 or self.high < 0)
+        """Whether the interval leaves out zero, and enough questions differ to say so."""
+        return self.differ >= FEWEST and (self.low > 0 or self.high < 0)
 
     @property
     def better(self) -> bool | None:
@@ -68,7 +70,7 @@ class Gate:
     loss: float
 
     def fails(self, found: Difference) -> bool:
-        """Whether B has surely lost more: the whole interval lies beyond what is allowed."""
+        """Whether the whole interval lies beyond what is allowed; of few questions, too."""
         if found.metric != self.metric:
             return False
         if self.metric in LOWER_IS_BETTER:
@@ -166,6 +168,7 @@ def _differences(pairs: Sequence[tuple[Result, Result]], a: str, b: str) -> list
         at_once = _means(weights.astype(np.float64), both)
         resampled.append(at_once[1] - at_once[0])
     spread = np.concatenate(resampled)
+    differ = (counted & (first != second)).sum(axis=0)
     found = []
     for n, metric in enumerate(metrics):
         if np.isnan(means[:, n]).any():
@@ -176,6 +179,7 @@ def _differences(pairs: Sequence[tuple[Result, Result]], a: str, b: str) -> list
                 a if a == b else f"{a} → {b}",
                 metric,
                 int(counted[:, n].sum()),
+                int(differ[n]),
                 float(means[0, n]),
                 float(means[1, n]),
                 float(means[1, n] - means[0, n]),

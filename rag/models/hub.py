@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from typing import Literal
 
 from rag.errors import ModelUnavailable
 from rag.models.catalogue import catalogue
@@ -16,7 +17,9 @@ CONFIG = "config.json"
 """Every model has one; where it is in the cache, the model was loaded before."""
 
 
-def expect_on_hub(name: str, organisation: str, variable: str) -> None:
+def expect_on_hub(
+    name: str, role: Literal["embedding", "reranking"], organisation: str, variable: str
+) -> None:
     """Nothing, if the model is in the hub's cache on this machine or the hub offers it.
 
     sentence-transformers takes a name without a slash as one of its own, under `organisation`.
@@ -27,10 +30,10 @@ def expect_on_hub(name: str, organisation: str, variable: str) -> None:
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
-    near = difflib.get_close_matches(name, catalogue(), n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
+    meant = _meant(name, role)
     remedy = (
-        f"{meant}set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
+        f"{f'did you mean {meant}? ' if meant else ''}"
+        f"set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
     )
     full = name if "/" in name else f"{organisation}/{name}"
     caches = (None, os.environ.get("SENTENCE_TRANSFORMERS_HOME"))
@@ -49,3 +52,11 @@ def expect_on_hub(name: str, organisation: str, variable: str) -> None:
         raise ModelUnavailable(
             f"the model {full!r} is not on this machine, and the hub does not answer: {said}", remedy=remedy
         ) from error
+
+
+def _meant(name: str, role: str) -> str:
+    """The built-in model that a name was to be, or nothing. With an owner only the very same is meant."""
+    built_in = {model.name.lower(): model.name for model in catalogue().values() if model.role == role}
+    owner, _, own = name.lower().rpartition("/")
+    near = [own] if own in built_in else [] if owner else difflib.get_close_matches(own, built_in, 1, 0.7)
+    return built_in[near[0]] if near else ""

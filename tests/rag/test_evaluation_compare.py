@@ -53,12 +53,22 @@ def test_only_questions_of_both_runs_are_compared_and_values_that_are_missing_le
 
 
 @pytest.mark.parametrize(("questions", "better"), [(1, None), (5, None), (6, True)])
+@pytest.mark.parametrize("alike", [0, 3])
 def test_a_few_questions_that_all_go_one_way_are_not_called_better(
-    questions: int, better: bool | None
+    questions: int, better: bool | None, alike: int
 ) -> None:
-    a = run_of({str(n): {"recall@5": 0.0} for n in range(questions)})
-    b = run_of({str(n): {"recall@5": 1.0} for n in range(questions)})
-    assert only(compare(a, b), "recall@5").better is better
+    same = {f"same {n}": {"recall@5": 1.0} for n in range(alike)}
+    a = run_of({str(n): {"recall@5": 0.0} for n in range(questions)} | same)
+    b = run_of({str(n): {"recall@5": 1.0} for n in range(questions)} | same)
+    found = only(compare(a, b), "recall@5")
+    assert (found.n, found.differ) == (questions + alike, questions)
+    assert found.better is better
+
+
+def test_a_gate_fails_with_few_questions_too() -> None:
+    a, b = (run_of({str(n): {"recall@5": value} for n in range(3)}) for value in (1.0, 0.0))
+    ((gate, found),) = failed(compare(a, b), [gate_of("recall@5:0.01")])
+    assert (gate.metric, found.better) == ("recall@5", None)
 
 
 def test_less_time_is_better() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ingest.chunking import Chunker
 from ingest.parsing import parse_bytes
 from rag.documents import Evidence, Hit
-from rag.extractive import MAX_SENTENCES, Quote, Scorer, choose_quotes
-from tests.fakes import OverlapReranker, parsed
+from rag.extractive import MAX_SCORED, Quote, Scorer, choose_quotes
+from tests.fakes import OverlapReranker, WordEmbedder, parsed
 
 OVERLAP = Scorer(
     OverlapReranker().score,
@@ -92,29 +93,89 @@ def test_the_same_sentence_is_quoted_once_and_headings_never() -> None:
 def test_at_most_four_sentences_are_quoted_in_reading_order() -> None:
     item = evidence("# Rules\n\n" + " ".join(f"Backups are kept in the vault number {n}." for n in range(9)))
     quotes = chosen("backups kept vault", [item])
-    assert len(quotes) == MAX_SENTENCES
+    assert len(quotes) == 4
     assert [quote.start for quote in quotes] == sorted(quote.start for quote in quotes)
 
 
+def in_the_place(number: int, text: str) -> Evidence:
+    return evidence(text, f"{number}", f"6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c{number:02d}")
+
+
 def test_a_sentence_of_the_first_passage_goes_before_a_like_one_of_a_later() -> None:
-    items = [evidence(f"# Rules\n\nBackups are kept in {place} each night.", place) for place in "abc"]
-    quotes = chosen("where are backups kept", items)
-    assert quotes[0].evidence is items[0]
-    assert chosen("where are backups kept", items[::-1])[0].evidence is items[2]
-
-
-def test_beside_a_sure_sentence_only_as_good_ones_are_quoted_and_beside_an_unsure_one_others_too() -> None:
-    text = "# Rules\n\nBackups are kept in the vault. The vault is locked at night. It has a door of steel."
-    sure = chosen("are backups kept in the vault", [evidence(text)])
-    assert [quote.text for quote in sure] == ["Backups are kept in the vault."]
-    unsure = chosen("what keeps burglars out of the vault with backups", [evidence(text)], relevance=6.0)
-    assert [quote.text for quote in unsure] == [
-        "Backups are kept in the vault.",
-        "The vault is locked at night.",
+    items = [
+        in_the_place(n, f"# Rules {n}\n\nBackups are kept in {place} each night.")
+        for n, place in enumerate(("cellars", "towers", "vaults", "sheds"))
     ]
+    quotes = chosen("where are backups kept", items)
+    assert [quote.evidence for quote in quotes] == items[:3], "the fourth stands too far behind"
+    assert chosen("where are backups kept", items[::-1])[0].evidence is items[3]
 
 
-def test_what_was_cited_before_stands_behind_what_was_found() -> None:
+def test_the_sentence_of_the_highest_score_is_quoted_however_far_behind_it_stands() -> None:
+    items = [in_the_place(n, f"# Rules {n}\n\nThe backups of house {n} are made at night.") for n in range(8)]
+    items.append(in_the_place(9, "# Vault\n\nBackups are kept for ninety days."))
+    quotes = chosen("how many days are backups kept", items)
+    assert "Backups are kept for ninety days." in [quote.text for quote in quotes]
+
+
+def scored(values: dict[str, float]) -> Scorer:
+    """Gives to a sentence what stands beside the word that it has."""
+
+    def score(question: str, sentences: Sequence[str]) -> list[float]:
+        return [next(value for word, value in values.items() if word in each) for each in sentences]
+
+    return replace(OVERLAP, score=score, sure=4.0, margin=3.0)
+
+
+VAULT = "# Rules\n\nBackups go to the vault. Backups go to the cellar. Backups go to the shed."
+
+
+def test_beside_a_sure_sentence_only_those_are_quoted_that_are_nearly_as_good() -> None:
+    sure = chosen(
+        "where do backups go", [evidence(VAULT)], scored({"vault": 4.0, "cellar": 1.5, "shed": 0.5})
+    )
+    assert [quote.text for quote in sure] == ["Backups go to the vault.", "Backups go to the cellar."]
+
+
+def test_beside_an_unsure_sentence_those_are_quoted_that_pass_by_themselves() -> None:
+    scorer = scored({"vault": 3.9, "cellar": 0.5, "shed": -0.5})
+    unsure = chosen("where do backups go", [evidence(VAULT)], scorer)
+    assert [quote.text for quote in unsure] == ["Backups go to the vault.", "Backups go to the cellar."]
+    assert len(chosen("where do backups go", [evidence(VAULT)], scorer, relevance=6.0)) == 3
+
+
+def test_of_sentences_of_one_score_that_with_the_words_of_the_question_leads() -> None:
+    items = [
+        in_the_place(1, "# Vault\n\nNobody goes in without two keys."),
+        in_the_place(2, "# Backups\n\nThe backups are kept in the vault."),
+    ]
+    quotes = chosen("where are backups kept", items, scored({"keys": 1.0, "vault": 1.0}))
+    assert [quote.evidence for quote in quotes] == items[::-1]
+
+
+def test_of_many_sentences_those_are_read_that_share_most_words() -> None:
+    lines = [f"Line {n} of the ledger of the house is full." for n in range(40)]
+    items = [in_the_place(1, "# Ledger\n\n" + " ".join(lines))]
+    items.append(in_the_place(2, "# Vault\n\nBackups are kept for ninety days."))
+    read: list[str] = []
+
+    def score(question: str, sentences: Sequence[str]) -> Sequence[float]:
+        read.extend(sentences)
+        return OVERLAP.score(question, sentences)
+
+    (quote,) = chosen("how many days are backups kept", items, replace(OVERLAP, score=score))
+    assert quote.text == "Backups are kept for ninety days."
+    assert len(read) == MAX_SCORED
+
+
+def test_without_a_cross_encoder_sentences_are_told_apart_by_their_embeddings() -> None:
+    scorer = Scorer.of(None, WordEmbedder())
+    item = evidence("# Rules\n\nParking is free. Backups are kept for ninety days. Lunch is at noon sharp.")
+    (quote,) = chosen("Backups are kept for ninety days", [item], scorer)
+    assert quote.text == "Backups are kept for ninety days."
+
+
+def test_what_was_cited_before_stands_behind_the_first_that_was_found() -> None:
     found = evidence("# Rules\n\nBackups are kept for a year.", "a")
     another = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c13"
     carried = evidence("# Old rules\n\nBackups are kept for a week.", "b", another)

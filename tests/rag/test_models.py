@@ -8,13 +8,23 @@ import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from rag.embedding import Embedder, load_embedder
 from rag.errors import ModelUnavailable
-from rag.models import BuiltInModel, catalogue, fetch, fetching, installed_path, model_dimension, verify
+from rag.models import (
+    BuiltInModel,
+    catalogue,
+    expect_on_hub,
+    fetch,
+    fetching,
+    installed_path,
+    model_dimension,
+    verify,
+)
 from rag.reranking import load_reranker
 from rag.settings import Settings, load_settings
 
@@ -236,3 +246,33 @@ def test_a_model_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> None:
         load_embedder(settings)
     with pytest.raises(ModelUnavailable, match="RAG_RERANKER_MODEL"):
         load_reranker(settings)
+
+
+# ---------------------------------------------------------------- of a hub
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "meant"),
+    [
+        ("bge-small-en", "embedding", "bge-small-en-v1.5"),
+        ("BGE-SMALL-EN-V1.5", "embedding", "bge-small-en-v1.5"),
+        ("sentence-transformers/all-MiniLM-L6-v2", "embedding", "all-MiniLM-L6-v2"),
+        ("ms-marco-MiniLM-L-12", "reranking", "ms-marco-MiniLM-L-12-v2"),
+        ("ms-marco-MiniLM-L-12", "embedding", None),
+        ("cross-encoder/ms-marco-MiniLM-L-6-v2", "reranking", None),
+        ("e5-large", "embedding", None),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_guessed_only_where_a_built_in_model_was_meant(
+    monkeypatch: pytest.MonkeyPatch, name: str, role: Literal["embedding", "reranking"], meant: str | None
+) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", _refused)
+    with pytest.raises(ModelUnavailable) as caught:
+        expect_on_hub(name, role, "someone", "RAG_A_MODEL")
+    assert "RAG_A_MODEL" in caught.value.remedy
+    assert ("did you mean" in caught.value.remedy) == (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in caught.value.remedy
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise ConnectionError("nobody is there")

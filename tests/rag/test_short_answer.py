@@ -47,7 +47,7 @@ def quote(sentence: str) -> Quote:
     )
     start = document.text.index(sentence)
     item = Evidence("file:///rules.md", "Rules", tuple(chunks), document)
-    return Quote(item, start, start + len(sentence), 5.0)
+    return Quote(item, start, start + len(sentence), prior=0.0, score=5.0)
 
 
 def test_the_words_that_answer_are_found_at_their_place_in_the_document() -> None:
