@@ -34,7 +34,7 @@ def _checked(address: Any) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file run in one process; so do those of folders whose tests share services and a browser."""
+    """Which tests run in one process: those of a file, or of a folder whose tests share services."""
     for item in items:
         shared = {"api", "browser"} & {folder.name for folder in item.path.parents}
         item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
