@@ -133,7 +133,7 @@ bench-memory: setup models
 
 bench-quality: setup models
 	@test -n "$(SETS)" || { echo "name folders of texts and questions: make bench-quality SETS=FOLDER"; exit 2; }
-	$(BIN)/python -m bench.quality $(SETS)
+	$(BIN)/python -m bench.quality $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(PARAGRAPHS),--paragraphs) $(SETS)
 
 bench-marks: setup
 	$(BIN)/python -m bench.marks $(FILES)

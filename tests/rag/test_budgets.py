@@ -275,9 +275,9 @@ async def test_a_reader_does_not_wait_for_the_checkpoint_and_it_is_booked_beside
     desk: MakeDesk, claude: ClaudeServer, ledger: Ledger
 ) -> None:
     asking = desk(conversation_tokens=200)
-    written = Slow(Text(json.dumps({"notes": "Keys were spoken of."})), before_first=6.0)
+    written = Slow(Text(json.dumps({"notes": "Keys were spoken of."})), before_first=3.0)
     claude.enqueue(Text(Part("Encryption keys rotate every year.", Cite(0, 8, 9))), written)
-    async with asyncio.timeout(5), aclosing(asking.stream(LONG, ANNA)) as events:
+    async with asyncio.timeout(2.5), aclosing(asking.stream(LONG, ANNA)) as events:
         (done,) = [event async for event in events if isinstance(event, Done)]
     kept = await asking._conversations.get(done.answer.conversation_id or "", "anna", ANNA.reader)
     assert [turn.role for turn in kept.turns] == ["user", "assistant"]
