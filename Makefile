@@ -10,8 +10,6 @@ QUESTION := How big is one PostgreSQL WAL segment file normally?
 CHROMIUM ?= /usr/bin/chromium
 APT_PACKAGES := chromium fonts-dejavu-core fonts-liberation
 SEARCHBOX := rag/searchbox
-# Each has its own services and engines; what goes together is told by tests/conftest.py.
-TEST_PROCESSES ?= 2
 NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
@@ -43,7 +41,7 @@ test: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/rag models fetch --all
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest
 
 check: setup-dev
 	$(BIN)/ruff check .

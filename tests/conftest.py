@@ -33,13 +33,6 @@ def _checked(address: Any) -> None:
         raise AssertionError(f"a test tried to reach {host}; tests talk to this machine only")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests run in one process: those of a file, or of a folder whose tests share services."""
-    for item in items:
-        shared = {"api", "browser"} & {folder.name for folder in item.path.parents}
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
-
-
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
     """Fail any connection to another machine, whatever library opens it."""
@@ -86,8 +79,7 @@ def ctrl_c_reaches_commands() -> Iterator[None]:
 def engine() -> Iterator[Endpoint]:
     """One embedded engine for all tests that are not about it, in memory: what costs is that it syncs."""
     memory = Path("/dev/shm")
-    others = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM * others
+    room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
     with tempfile.TemporaryDirectory(dir=memory if room else None) as folder:
         user = EngineUser(Path(folder), grace=0.1)
         endpoint = asyncio.run(user.attach())
