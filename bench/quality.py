@@ -30,6 +30,7 @@ from rag.evaluation.kept import ANSWERED
 from rag.evaluation.metrics import ANSWERS, RETRIEVAL
 from rag.settings import load_settings
 
+Rows = list[dict[str, Any]]
 BIN = Path(sys.executable).parent
 SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "span-recall", "span-precision", "ms")
 QUOTED = ("citation-recall", "citation-precision", "f1", "ms")
@@ -66,9 +67,6 @@ def main() -> None:
             quoted.append(_measure(folder.name, texts, rows, Path(place), args.only or []))
     print(f"\n| quoted sentences | {' | '.join(QUOTED)} |\n|---{'|---' * len(QUOTED)}|")
     print("\n".join(quoted))
-
-
-Rows = list[dict[str, Any]]
 
 
 def _material(folder: Path) -> tuple[dict[str, str], Rows]:

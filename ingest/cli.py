@@ -13,9 +13,9 @@ from rag.documents import EVERYONE, DocumentRecord
 from rag.errors import NotFound
 from rag.terminal import (
     FAILED,
-    VersionOption,
     counted,
     err,
+    options,
     out,
     plain,
     print_json,
@@ -54,9 +54,7 @@ DocumentArgument = Annotated[
 ]
 
 
-@app.callback()
-def options(version: VersionOption = False) -> None:
-    """Options of the command itself; its help is that of `app`."""
+app.callback()(options)
 
 
 @app.command(

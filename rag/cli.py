@@ -20,10 +20,10 @@ from rag.ask_cli import (
 from rag.errors import InvalidRequest, SettingsError
 from rag.terminal import (
     MISUSED,
-    VersionOption,
     err,
     fail,
     log_for_operators,
+    options,
     out,
     plain,
     print_json,
@@ -49,9 +49,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(eval_cli.app, name="eval")
 
 
-@app.callback()
-def options(version: VersionOption = False) -> None:
-    """Options of the command itself; its help is that of `app`."""
+app.callback()(options)
 
 
 @app.command(epilog="Examples:\n\n  rag serve\n\n  RAG_PORT=9000 rag serve")

@@ -99,7 +99,7 @@ def load_embedder(settings: Settings) -> Embedder:
         # Models on disk must not make the libraries ask a hub about them. It holds for the whole process.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not local:
-        expect_on_hub(name, "embedding", "sentence-transformers", "RAG_EMBEDDING_MODEL")
+        expect_on_hub(name, "embedding")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar

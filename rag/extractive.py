@@ -158,7 +158,7 @@ def _unlike(quotes: Iterable[Quote]) -> list[Quote]:
 def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]) -> list[Quote]:
     """The sentences that share most terms with the question, those of better passages first on a tie."""
     wanted = set(terms(question))
-    found: list[tuple[Evidence, int, int, int]] = []
+    found: list[tuple[int, int, Evidence, int, int]] = []
     seen: set[tuple[str, int]] = set()
     for item in evidence:
         # A heading of code is a definition, with what is said of it above: no title but what may answer.
@@ -174,15 +174,14 @@ def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]
                 end = _with_statement(item, start, end)
                 text = item.parsed.text[start:end]
             seen.add(key)
-            found.append((item, start, end, len(wanted & set(terms(text)))))
-    most = max((shared for *_, shared in found), default=0) or 1
-    quotes = [
-        (shared, place, Quote(item, start, end, SHARED * shared / most - BEHIND * place))
-        for item, start, end, shared in found
-        for place in (_place(item, start, end, hits),)
+            shared = len(wanted & set(terms(text)))
+            found.append((shared, _place(item, start, end, hits), item, start, end))
+    found.sort(key=lambda entry: (-entry[0], entry[1]))
+    most = max(found[0][0], 1) if found else 1
+    return [
+        Quote(item, start, end, SHARED * shared / most - BEHIND * place)
+        for shared, place, item, start, end in found[:MAX_SCORED]
     ]
-    quotes.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [quote for *_, quote in quotes[:MAX_SCORED]]
 
 
 def _place(item: Evidence, start: int, end: int, hits: Sequence[Hit]) -> int:

@@ -32,11 +32,11 @@ class BadLine(BaseModel):
 
 
 def read_lines(
-    path: Path, line: Callable[[int, bytes], L | str], remedy: str
+    path: Path, line: Callable[[int, str], L | str], remedy: str
 ) -> tuple[tuple[L, ...], tuple[BadLine, ...]]:
     """All lines of a file of questions, and those that are none; empty lines are passed over.
 
-    `line` is given the number and the bytes, and gives what stands there, or why it is nothing.
+    `line` is given the number and the text, and gives what stands there, or why it is nothing.
 
     Raises:
         InvalidRequest: the file cannot be read, or holds no question at all.
@@ -50,7 +50,7 @@ def read_lines(
     for number, text in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if not text.strip():
             continue
-        made = line(number, text)
+        made = _decoded(number, text, line)
         if not isinstance(made, str) and made.id in lines:
             made = f"the id {made.id!r} is that of line {lines[made.id].number}"
         if isinstance(made, str):
@@ -61,6 +61,14 @@ def read_lines(
         first = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""
         raise InvalidRequest(f"{path} holds no question{first}", remedy=remedy)
     return tuple(lines.values()), tuple(bad)
+
+
+def _decoded(number: int, text: bytes, line: Callable[[int, str], L | str]) -> L | str:
+    try:
+        decoded = text.decode()
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    return line(number, decoded)
 
 
 def validated(kind: type[M], given: dict[str, object]) -> M | str:

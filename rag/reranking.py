@@ -92,7 +92,7 @@ def load_reranker(settings: Settings) -> Reranker:
         if is_built_in(name):
             return OnnxReranker(installed_path(settings, name), name)
         if not Path(name).is_dir():
-            expect_on_hub(name, "reranking", "cross-encoder", "RAG_RERANKER_MODEL")
+            expect_on_hub(name, "reranking")
         from sentence_transformers import CrossEncoder
 
         return HubReranker(CrossEncoder(name, device="cpu", max_length=MAX_TOKENS), name)

@@ -39,10 +39,15 @@ def _version_and_exit(asked: bool) -> None:
         raise typer.Exit
 
 
-VersionOption = Annotated[
-    bool,
-    typer.Option("--version", is_eager=True, callback=_version_and_exit, help="Show the version and exit."),
-]
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version_and_exit, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """What a command takes before its subcommands; its help is that of the application."""
 
 
 def settings_or_exit() -> Settings:

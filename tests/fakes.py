@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from rag.documents import (
     EVERYONE,
     DocumentRecord,
     Heading,
+    Hit,
     IndexedChunk,
     Page,
     ParsedDocument,
@@ -58,6 +60,24 @@ class OverlapReranker:
     def score(self, question: str, passages: Sequence[str]) -> list[float]:
         wanted = set(terms(question))
         return [20.0 * len(wanted & set(terms(p))) / max(1, len(wanted)) - 10.0 for p in passages]
+
+
+def hit_with(**fields: Any) -> Hit:
+    """A passage that was found; what a test does not say of it is filled in."""
+    filled: dict[str, Any] = {
+        "document_id": "a",
+        "version": "v",
+        "chunk_id": "c",
+        "uri": "file:///a",
+        "title": "A",
+        "start": 0,
+        "page": None,
+        "headings": (),
+        "text": "a",
+        "score": 1.0,
+        "position": 0,
+    } | fields
+    return Hit(**{"end": filled["start"] + len(filled["text"])} | filled)
 
 
 def parsed(text: str, *, title: str = "A document") -> ParsedDocument:

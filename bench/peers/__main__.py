@@ -46,7 +46,9 @@ def main() -> None:
     )
     bars: dict[str, list[Bar]] = {}
     with tempfile.TemporaryDirectory(prefix="citebox-bench-") as reranker:
-        _check(_run([str(args.python), str(HERE / "reranker.py"), str(stored), reranker]))
+        made = _run([str(args.python), str(HERE / "reranker.py"), str(stored), reranker])
+        if made.returncode:
+            sys.exit(f"the peers' reranker could not be made: {_reason(made)}")
         for folder in args.sets:
             bars[folder.name] = _compare(folder, args.questions, [str(args.python)], [model, reranker])
     if args.plot is not None:
@@ -82,11 +84,6 @@ def _show(name: str, material: Material, command: list[str]) -> list[Bar]:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | OFFLINE, check=False)
-
-
-def _check(done: subprocess.CompletedProcess[str]) -> None:
-    if done.returncode:
-        sys.exit(f"the peers' reranker could not be made: {_reason(done)}")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -66,9 +66,8 @@ def main(model: str, reranker: str, folder: str, most: str) -> None:
 
 
 def _spans(found: list[Document]) -> list[Span]:
-    starts = [hit.meta["split_idx_start"] for hit in found]
     return [
-        (hit.meta["name"], start, start + len(hit.content)) for hit, start in zip(found, starts, strict=True)
+        (hit.meta["name"], start := hit.meta["split_idx_start"], start + len(hit.content)) for hit in found
     ]
 
 

@@ -9,7 +9,6 @@ gives to the pair of the model card is compared before anything is measured with
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from sentence_transformers import CrossEncoder
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 QUESTION = "How many people live in Berlin?"
 PAIRS = (
@@ -45,9 +44,11 @@ def main(folder: str, target: str) -> None:
     model = BertForSequenceClassification(config)
     model.load_state_dict(_weights(Path(folder) / "model.onnx"))
     model.save_pretrained(target)
-    for path in Path(folder).iterdir():
-        if path.is_file() and path.suffix != ".onnx":
-            shutil.copy(path, target)
+    # As stored, the tokenizer fills every text up to the longest, and does not say which that is.
+    tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=config.max_position_embeddings)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.save_pretrained(target)
     scores = CrossEncoder(target).predict([(QUESTION, text) for text, _ in PAIRS])
     for (_, wanted), score in zip(PAIRS, scores, strict=True):
         if abs(wanted - score) > FAR:

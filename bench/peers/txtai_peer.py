@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from material import DEPTH, Search, Span, load, measure
+from transformers import pipeline
 from txtai import Embeddings
 from txtai.pipeline import Reranker, Similarity
 
@@ -34,7 +35,9 @@ def main(model: str, reranker: str, folder: str, most: str) -> None:
         return lambda question: [spans[int(row["id"])] for row in embeddings.search(question, DEPTH)]
 
     def reranked() -> Search:
-        rerank = Reranker(embeddings, Similarity(reranker, crossencode=True))
+        # By itself it does not shorten what is longer than the model reads, and ends at the first such text.
+        reads = pipeline("text-classification", model=reranker, truncation=True)
+        rerank = Reranker(embeddings, Similarity(model=reads, crossencode=True))
         return lambda question: [spans[int(row["id"])] for row in rerank(question, DEPTH, FACTOR)]
 
     searches = {"hybrid": hybrid, "hybrid, reranked": reranked}

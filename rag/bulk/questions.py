@@ -57,12 +57,10 @@ def read_questions(path: Path) -> Questions:
     return Questions(*read_lines(path, _line, remedy))
 
 
-def _line(number: int, text: bytes) -> Line | str:
+def _line(number: int, text: str) -> Line | str:
     """A line as a question, or why it is none."""
     try:
         given = json.loads(text)
-    except UnicodeDecodeError:
-        return "it is not UTF-8"
     except (ValueError, RecursionError):
         return 'it is not JSON: an object {"question": …} or a string in double quotes is needed'
     if isinstance(given, str):

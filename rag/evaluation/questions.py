@@ -113,12 +113,10 @@ def read_rows(path: Path) -> Rows:
     return Rows(*read_lines(path, _row, remedy))
 
 
-def _row(number: int, text: bytes) -> Row | str:
+def _row(number: int, text: str) -> Row | str:
     """A line as a question, or why it is none."""
     try:
         given = json.loads(text)
-    except UnicodeDecodeError:
-        return "it is not UTF-8"
     except (ValueError, RecursionError):
         return "it is not JSON"
     if not isinstance(given, dict):

@@ -15,26 +15,28 @@ from rag.models.catalogue import catalogue
 SECONDS = 10.0
 CONFIG = "config.json"
 """Every model has one; where it is in the cache, the model was loaded before."""
+Role = Literal["embedding", "reranking"]
+_OF_ROLE: dict[Role, tuple[str, str]] = {
+    "embedding": ("sentence-transformers", "RAG_EMBEDDING_MODEL"),
+    "reranking": ("cross-encoder", "RAG_RERANKER_MODEL"),
+}
 
 
-def expect_on_hub(
-    name: str, role: Literal["embedding", "reranking"], organisation: str, variable: str
-) -> None:
+def expect_on_hub(name: str, role: Role) -> None:
     """Nothing, if the model is in the hub's cache on this machine or the hub offers it.
 
-    sentence-transformers takes a name without a slash as one of its own, under `organisation`.
+    sentence-transformers takes a name without a slash as one of its own, by role under one organisation.
 
     Raises:
-        ModelUnavailable: neither; with `variable` as the setting to change.
+        ModelUnavailable: neither; with the setting to change.
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
-    meant = _meant(name, role)
-    remedy = (
-        f"{f'did you mean {meant}? ' if meant else ''}"
-        f"set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
-    )
+    organisation, variable = _OF_ROLE[role]
+    remedy = f"set {variable} to a built-in name (`rag models list`), a folder, or a model the hub serves"
+    if meant := _meant(name, role):
+        remedy = f"did you mean {meant}? {remedy}"
     full = name if "/" in name else f"{organisation}/{name}"
     caches = (None, os.environ.get("SENTENCE_TRANSFORMERS_HOME"))
     try:
@@ -54,9 +56,11 @@ def expect_on_hub(
         ) from error
 
 
-def _meant(name: str, role: str) -> str:
+def _meant(name: str, role: Role) -> str:
     """The built-in model that a name was to be, or nothing. With an owner only the very same is meant."""
     built_in = {model.name.lower(): model.name for model in catalogue().values() if model.role == role}
     owner, _, own = name.lower().rpartition("/")
-    near = [own] if own in built_in else [] if owner else difflib.get_close_matches(own, built_in, 1, 0.7)
+    if owner:
+        return built_in.get(own, "")
+    near = difflib.get_close_matches(own, built_in, 1, 0.7)
     return built_in[near[0]] if near else ""

@@ -31,6 +31,7 @@ from rag.events import Done, Question
 from rag.remembering import Remembered
 from rag.retrieval import Candidates
 from rag.settings import Settings
+from tests.fakes import hit_with
 
 NAMES = ("a", "b")
 WORDS = ("leave", "keys", "vault")
@@ -65,19 +66,13 @@ def record_of(name: str, version: str, groups: Sequence[str]) -> DocumentRecord:
 
 def hit_of(record: DocumentRecord, said: str) -> Hit:
     assert record.version is not None
-    return Hit(
+    return hit_with(
         document_id=record.id,
         version=record.version,
         chunk_id=chunk_id_of(record.id, record.version, 0),
         uri=record.uri,
         title=record.title,
-        start=0,
-        end=len(said),
-        page=None,
-        headings=(),
         text=said,
-        score=1.0,
-        position=0,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from rag.clarification import unclear
 from rag.documents import Hit
+from tests.fakes import hit_with
 
 QUESTIONS = Path(__file__).resolve().parents[2] / "data" / "questions.jsonl"
 
@@ -17,19 +18,13 @@ QUESTIONS = Path(__file__).resolve().parents[2] / "data" / "questions.jsonl"
 def hits(*titles: str, relevance: Sequence[float] = (3.0, 2.5, 2.0, 1.5)) -> list[Hit]:
     """One passage of each document, in falling relevance."""
     return [
-        Hit(
+        hit_with(
             document_id=title,
             version="1",
             chunk_id=f"{title}-0",
             uri=f"file:///library/{title}",
             title=title,
-            start=0,
-            end=5,
-            page=None,
-            headings=(),
             text="Words",
-            score=1.0,
-            position=0,
             relevance=value,
         )
         for title, value in zip(titles, relevance, strict=False)

@@ -9,7 +9,7 @@ from ingest.chunking import Chunker
 from ingest.parsing import parse_bytes
 from rag.documents import Evidence, Hit
 from rag.extractive import MAX_SCORED, Quote, Scorer, choose_quotes
-from tests.fakes import OverlapReranker, WordEmbedder, parsed
+from tests.fakes import OverlapReranker, WordEmbedder, hit_with, parsed
 
 OVERLAP = Scorer(
     OverlapReranker().score,
@@ -31,20 +31,7 @@ def chosen(
 
 def hits_of(*items: Evidence) -> list[Hit]:
     return [
-        Hit(
-            document_id=chunk.document_id,
-            version=chunk.version,
-            chunk_id=chunk.chunk_id,
-            uri=item.uri,
-            title=item.title,
-            start=chunk.start,
-            end=chunk.end,
-            page=None,
-            headings=(),
-            text=chunk.text,
-            score=1.0,
-            position=chunk.position,
-        )
+        hit_with(document_id=chunk.document_id, start=chunk.start, end=chunk.end, text=chunk.text)
         for item in items
         for chunk in item.chunks
     ]

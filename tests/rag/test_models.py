@@ -268,8 +268,9 @@ def test_a_name_that_cannot_be_had_is_guessed_only_where_a_built_in_model_was_me
 ) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", _refused)
     with pytest.raises(ModelUnavailable) as caught:
-        expect_on_hub(name, role, "someone", "RAG_A_MODEL")
-    assert "RAG_A_MODEL" in caught.value.remedy
+        expect_on_hub(name, role)
+    variable = {"embedding": "RAG_EMBEDDING_MODEL", "reranking": "RAG_RERANKER_MODEL"}[role]
+    assert variable in caught.value.remedy
     assert ("did you mean" in caught.value.remedy) == (meant is not None)
     assert meant is None or f"did you mean {meant}?" in caught.value.remedy
 

@@ -9,6 +9,7 @@ import pytest
 from rag.documents import Hit, chunk_id_of, document_id_of
 from rag.rationing import HIGHEST, LEAST_READ, RELEVANCE_WEIGHT, SLICE, rerank
 from rag.settings import Settings
+from tests.fakes import hit_with
 
 
 class Told:
@@ -27,18 +28,12 @@ class Told:
 
 def hit(text: str, score: float) -> Hit:
     document_id = document_id_of(f"file:///{text}")
-    return Hit(
+    return hit_with(
         document_id=document_id,
-        version="v",
         chunk_id=chunk_id_of(document_id, "v", 0),
-        position=0,
-        start=0,
-        end=len(text),
-        page=None,
-        headings=(),
-        text=text,
         uri=f"file:///{text}",
         title=text,
+        text=text,
         score=score,
     )
 

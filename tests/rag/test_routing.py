@@ -10,6 +10,7 @@ from rag.intent import classify
 from rag.routing import after_retrieval, is_at_hand, plan, ways
 from rag.settings import Settings
 from rag.sufficiency import Sufficiency
+from tests.fakes import hit_with
 
 LOOKUP, WHOLE = "How long are backups kept?", "Summarise the policy"
 ENOUGH = Sufficiency(0.9, "enough", "The passages hold it.")
@@ -117,17 +118,4 @@ def test_what_is_too_dear_has_one_cheaper_way(claude: Settings) -> None:
 
 
 def hit(document_id: str) -> Hit:
-    return Hit(
-        document_id=document_id,
-        version="v",
-        chunk_id="c",
-        uri="file:///a",
-        title="A",
-        start=0,
-        end=1,
-        page=None,
-        headings=(),
-        text="a",
-        score=1.0,
-        position=0,
-    )
+    return hit_with(document_id=document_id)

@@ -6,6 +6,7 @@ import pytest
 
 from rag.documents import Hit
 from rag.sufficiency import ENOUGH_FROM, NONE_BELOW, WEIGHTS, assess, signals
+from tests.fakes import hit_with
 
 QUESTION = "Where are the backups kept?"
 
@@ -17,19 +18,13 @@ def hit(
     document: str = "a",
     text: str = "Backups are kept in the vault.",
 ) -> Hit:
-    return Hit(
+    return hit_with(
         document_id=document,
         version="1",
         chunk_id=document,
         uri=f"file:///library/{document}",
         title="Backup policy",
-        start=0,
-        end=len(text),
-        page=None,
-        headings=(),
         text=text,
-        score=1.0,
-        position=0,
         relevance=relevance,
         similarity=similarity,
     )

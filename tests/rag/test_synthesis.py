@@ -11,7 +11,7 @@ from rag.documents import EVERYONE, DocumentRecord, Filters, Hit, Reader, docume
 from rag.synthesis import Part, Reading, cut_into_parts, names, read_documents
 from rag.synthesis.choosing import choose, reading_order
 from rag.synthesis.sizes import tokens_of
-from tests.fakes import parsed, put
+from tests.fakes import hit_with, parsed, put
 from tests.rag.conftest import BACKUPS, Library
 from tests.rag.long_text import citables_of, handbook
 
@@ -126,21 +126,7 @@ def record(name: str, title: str) -> DocumentRecord:
 
 def hit(name: str) -> Hit:
     uri = f"file:///library/{name}"
-    id = document_id_of(uri)
-    return Hit(
-        document_id=id,
-        version="v",
-        chunk_id="c",
-        uri=uri,
-        title="",
-        start=0,
-        end=1,
-        page=None,
-        headings=(),
-        text="x",
-        score=1.0,
-        position=0,
-    )
+    return hit_with(document_id=document_id_of(uri), uri=uri, title="", text="x")
 
 
 SHELF = [
