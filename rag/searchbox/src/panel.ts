@@ -259,7 +259,8 @@ export class Panel {
   };
 
   readonly closed = (): void => {
-    this.#before?.focus();
+    // The event comes a moment after the dialog has gone: who is at something else by then stays there.
+    if (deepActive() === document.body) this.#before?.focus();
     this.box.requestUpdate();
   };
 

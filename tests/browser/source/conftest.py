@@ -168,6 +168,13 @@ def marked(page: Page) -> str:
     return "".join(page.locator("#text mark").all_text_contents())
 
 
+def middle(page: Page, selector: str) -> tuple[float, float]:
+    """Where to press. A locator scrolls before it does, to the top for a button in the bar that stays."""
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def comes_to_rest_in_view(page: Page, selector: str) -> None:
     """Wait until the element stands below the bar and above the end of the window."""
     page.wait_for_function(

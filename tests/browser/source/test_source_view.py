@@ -30,6 +30,7 @@ from .conftest import (
     comes_to_rest_in_view,
     encoded,
     marked,
+    middle,
     timetable,
 )
 
@@ -256,16 +257,16 @@ def test_on_a_phone_text_and_page_are_a_tap_apart(view: Page, ferries: Stored) -
     assert marked(view) == PASSAGE
     comes_to_rest_in_view(view, "#text mark")
     expect(view.locator("#pages")).to_be_hidden()
-    view.locator("#view-page").tap()
+    view.touchscreen.tap(*middle(view, "#view-page"))
     expect(view.locator("#text")).to_be_hidden()
     expect(view.locator(".pen")).to_be_visible()
     assert view.evaluate("document.documentElement.scrollWidth") <= 390
-    view.locator("#view-text").tap()
+    view.touchscreen.tap(*middle(view, "#view-text"))
     comes_to_rest_in_view(view, "#text mark")
-    view.locator("#view-page").tap()
+    view.touchscreen.tap(*middle(view, "#view-page"))
     view.locator("#page-on").tap()
     expect(view.locator("#page-number")).to_have_text("Page 4 of 5")
-    view.locator("#view-text").tap()
+    view.touchscreen.tap(*middle(view, "#view-text"))
     comes_to_rest_in_view(view, "section:nth-of-type(4) .divider")
 
 
