@@ -129,9 +129,11 @@ bench-gaps: setup models
 bench-memory: setup models
 	$(BIN)/python -m bench.ingest_memory $(if $(CHUNKS),--chunks $(CHUNKS))
 
+# Without SETS by our own two, whose texts are fetched first.
 bench-quality: setup models
-	@test -n "$(SETS)" || { echo "name folders of texts and questions: make bench-quality SETS=FOLDER"; exit 2; }
-	$(BIN)/python -m bench.quality $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(PARAGRAPHS),--paragraphs) $(SETS)
+	$(if $(SETS),,$(BIN)/python -m bench.sets var/sets)
+	$(BIN)/python -m bench.quality $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(PARAGRAPHS),--paragraphs) \
+	  $(or $(SETS),var/sets/code var/sets/product)
 
 bench-marks: setup
 	$(BIN)/python -m bench.marks $(FILES)
