@@ -131,6 +131,7 @@ bench-memory: setup models
 
 # Without SETS by our own two, whose texts are fetched first.
 bench-quality: setup models
+	@test -z "$(PARAGRAPHS)" -o -n "$(SETS)" || { echo "name a set with paragraphs: make bench-quality SETS=FOLDER"; exit 2; }
 	$(if $(SETS),,$(BIN)/python -m bench.sets var/sets)
 	$(BIN)/python -m bench.quality $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(PARAGRAPHS),--paragraphs) \
 	  $(or $(SETS),var/sets/code var/sets/product)

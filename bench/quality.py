@@ -1,9 +1,9 @@
 """Sets of texts and questions through the two commands of the product: `ingest add`, then `rag eval`.
 
-    make bench-quality SETS="FOLDER..."
+    make bench-quality [SETS="FOLDER..."]
 
-A folder has `corpus.jsonl` ({id, title, text}) and `queries.jsonl`, whose lines `rag eval` takes as they are.
-Each text becomes a file: by the ending of its id where that is a format Citebox reads, else `.md` where it
+Without SETS, by our own two (`bench.sets`). A folder has `corpus.jsonl` ({id, title, text}) and
+`queries.jsonl`, whose lines `rag eval` takes as they are. Each text becomes a file: by the ending of its id where that is a format Citebox reads, else `.md` where it
 has headings of Markdown, else `.txt`. What the settings say (RAG_CHUNK_TOKENS and so on) holds.
 
 With `--paragraphs` the paragraph of each proof (`para_start`, `para_end`, as XQuAD's lines have them) becomes
@@ -140,12 +140,16 @@ def _placed(proof: dict[str, Any], text: str, name: str) -> dict[str, Any]:
         return {"doc_id": name}
     stored = parse_bytes(text.encode(), name).text
     places = [match.start() for match in _LETTER.finditer(stored)]
-    wanted = "".join(_LETTER.findall(text[proof["start"] : proof["end"]]))
+    original = text[proof["start"] : proof["end"]]
     before = len(_LETTER.findall(text[: proof["start"]]))
     letters = "".join(_LETTER.findall(stored))
-    found = [match.start() for match in re.finditer(re.escape(wanted), letters)] if wanted else []
-    if not found:  # named by rag eval as what cannot be used
-        return {"doc_id": name, "quote": text[proof["start"] : proof["end"]]}
+    # Tags, the targets of links and the language of a fence are letters too, which are not stored.
+    for said in (original, parse_bytes(original.encode(), name).text):
+        wanted = "".join(_LETTER.findall(said))
+        if found := [match.start() for match in re.finditer(re.escape(wanted), letters)] if wanted else []:
+            break
+    else:  # named by rag eval as what cannot be used
+        return {"doc_id": name, "quote": original}
     first = min(found, key=lambda at: abs(at - before))
     return {"doc_id": name, "start": places[first], "end": places[first + len(wanted) - 1] + 1}
 

@@ -376,7 +376,7 @@ class ShortAnswer(_Wire):
     marker: int = Field(description="The citation within which they stand.")
     start: int
     end: int
-    confidence: float = Field(description="Estimated probability that they are the answer, 0 to 1.")
+    confidence: float = Field(description="Estimated probability that they are the answer, 0.4 to 1.")
 
 
 class Answer(_Wire):

@@ -36,8 +36,8 @@ Weights = NDArray[np.float32]
 """Shape (features, 2): what a unit of each feature adds to the log-odds of beginning and of ending."""
 
 SURE_FROM = 0.4
-"""Confidence from which a short answer is shown: those between this and 0.5 were right in 55 of 100 cases
-(docs/benchmarks.md), so it is likelier right than not."""
+"""Confidence from which a short answer is shown. It is a little low: of those between this and 0.5 more than
+half were right, and of those below less (docs/benchmarks.md)."""
 LONGEST = 16
 """Tokens of an answer; a longer one is the sentence itself."""
 TRIED = 20

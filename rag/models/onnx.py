@@ -43,8 +43,8 @@ class OnnxModel:
         ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
-        # Processors without VNNI add pairs of 8-bit products in 16 bits, which overflow; this has them add
-        # in 32 bits and changes nothing on the others (onnxruntime's page "Quantize ONNX Models").
+        # Processors without VNNI add pairs of 8-bit products in 16 bits and cut off what is larger; this has
+        # them add in 32 bits, and changes nothing on the others (onnxruntime_session_options_config_keys.h).
         options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]

@@ -228,7 +228,7 @@ def test_the_reranker_gives_the_scores_of_the_model_card() -> None:
             "891.82 square kilometers.",
         ],
     )
-    assert scores[1] == pytest.approx(9.2, abs=0.3)
+    assert scores[1] == pytest.approx(9.21, abs=0.1)  # 8.87 where 8-bit products are added in 16 bits
     assert scores[0] < -4
     assert reranker.score(question, []) == []
 

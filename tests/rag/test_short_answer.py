@@ -67,6 +67,18 @@ def test_where_nothing_stands_out_no_short_answer_is_given() -> None:
     assert unsure.of_quote("How long are backups kept?", cited) is None
 
 
+@pytest.mark.parametrize(("strength", "confidence", "given"), [(2.0, 0.33, False), (2.5, 0.46, True)])
+def test_a_short_answer_is_given_from_a_confidence_of_two_fifths(
+    strength: float, confidence: float, given: bool
+) -> None:
+    answers = ShortAnswers(lambda: Pointing("ninety", "days", strength=strength), WEIGHTS)
+    cited = quote("Backups are kept for ninety days in a vault that nobody but its two owners may enter.")
+    found = answers.best("How long are backups kept?", cited.lead, cited.text)
+    assert found is not None
+    assert found.confidence == pytest.approx(confidence, abs=0.01)
+    assert (answers.of_quote("How long are backups kept?", cited) is not None) is given
+
+
 def test_words_that_only_repeat_the_question_are_no_answer() -> None:
     view = Pointing("Backups", "Backups")
     sentence = "Backups are kept for ninety days."

@@ -260,7 +260,9 @@ export class Panel {
 
   readonly closed = (): void => {
     // The event comes a moment after the dialog has gone: who is at something else by then stays there.
-    if (deepActive() === document.body) this.#before?.focus();
+    const at = deepActive();
+    const nowhere = !at || at === document.body || this.#dialog?.contains(at);
+    if (!this.isOpen && nowhere) this.#before?.focus();
     this.box.requestUpdate();
   };
 

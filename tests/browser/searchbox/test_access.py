@@ -71,6 +71,22 @@ def test_the_focus_is_kept_in_the_dialog_and_given_back(embed: Embed) -> None:
     expect(box.dialog).to_be_hidden()
 
 
+def test_who_is_at_something_else_when_the_dialog_has_closed_stays_there(embed: Embed) -> None:
+    box = embed(main='<h1>x</h1><label>Name <input id="name"></label>')
+    box.trigger.focus()
+    box.page.keyboard.press("Control+k")
+    expect(box.field).to_be_focused()
+    box.element.evaluate(
+        """(element) => new Promise((resolve) => {
+          const dialog = element.shadowRoot.querySelector("dialog");
+          dialog.addEventListener("close", () => setTimeout(resolve));
+          dialog.close();
+          document.querySelector("#name").focus();
+        })"""
+    )
+    expect(box.page.locator("#name")).to_be_focused()
+
+
 def test_slash_opens_outside_of_fields_also_of_those_in_other_shadows(embed: Embed) -> None:
     box = embed(main='<h1>x</h1><label>Name <input id="name"></label><div id="shadowed"></div>')
     box.page.evaluate(
