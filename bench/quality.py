@@ -3,8 +3,9 @@
     make bench-quality [SETS="FOLDER..."]
 
 Without SETS, by our own two (`bench.sets`). A folder has `corpus.jsonl` ({id, title, text}) and
-`queries.jsonl`, whose lines `rag eval` takes as they are. Each text becomes a file: by the ending of its id where that is a format Citebox reads, else `.md` where it
-has headings of Markdown, else `.txt`. What the settings say (RAG_CHUNK_TOKENS and so on) holds.
+`queries.jsonl`, whose lines `rag eval` takes as they are. Each text becomes a file: by the ending of its id
+where that is a format Citebox reads, else `.md` where it has headings of Markdown, else `.txt`. What the
+settings say (RAG_CHUNK_TOKENS and so on) holds.
 
 With `--paragraphs` the paragraph of each proof (`para_start`, `para_end`, as XQuAD's lines have them) becomes
 a document of its own, and is what has to be found.

@@ -373,3 +373,8 @@ def code_of(text: str) -> str:
     """The code of a page, in blocks and in lines."""
     blocks = [found["body"] for found in FENCE.finditer(text)]
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_a_place_that_waits_to_be_filled(page: Path) -> None:
+    assert not re.search(r"@@|TODO|TBD|XXX", page.read_text("utf-8"))
