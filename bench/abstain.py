@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.abstain_report import Measured, print_clarifications, print_fit, print_refusals
+from bench.peers.material import read_rows
 from bench.retrieval import DATA, Quiet
 from ingest.pipeline import Placement
 from ingest.report import Report
@@ -70,13 +71,13 @@ class Material:
 def own_material() -> Material:
     cases = [
         Case(row["id"], row["question"], "ANSWERABLE" if row["answerable"] else "UNANSWERABLE")
-        for row in _rows(DATA / "questions.jsonl")
+        for row in read_rows(DATA / "questions.jsonl")
     ]
     return Material(OWN, {}, cases)
 
 
 def material_of(folder: Path) -> Material:
-    corpus, queries = _rows(folder / "corpus.jsonl"), _rows(folder / "queries.jsonl")
+    corpus, queries = read_rows(folder / "corpus.jsonl"), read_rows(folder / "queries.jsonl")
     if "answerability" in queries[0]:
         passages = {row["id"]: (row["title"], row["text"]) for row in corpus}
         return Material(folder.name, passages, [_labelled(row) for row in queries])
@@ -109,10 +110,6 @@ def _both(row: dict[str, Any], places: Sequence[tuple[str, int, int, str]]) -> I
     yield Case(f"{row['id']} (removed)", row["question"], "UNANSWERABLE", removed=own)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
 async def index(material: Material, folder: Path, settings: Settings) -> dict[str, str]:
     """Ingest the passages unless that was done before; returns the document id of each."""
     numbers = {key: f"{number:05d}.md" for number, key in enumerate(material.passages)}
@@ -133,7 +130,7 @@ async def index(material: Material, folder: Path, settings: Settings) -> dict[st
 async def find(material: Material, folder: Path) -> list[Measured]:
     """What retrieval finds for each question, and whether the rule for quotes alone would answer it."""
     kept = folder / "found.jsonl"
-    done = {row["id"]: row for row in _rows(kept)} if kept.exists() else {}
+    done = {row["id"]: row for row in read_rows(kept)} if kept.exists() else {}
     missing = [case for case in material.cases if case.id not in done]
     if missing:
         settings = load_settings().model_copy(update={"data_dir": folder / "data", "anthropic_api_key": None})

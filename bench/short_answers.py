@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import platform
 import statistics
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from bench.peers.material import read_rows
 from bench.retrieval import Quiet
 from ingest.pipeline import Placement
 from ingest.report import Report
@@ -97,26 +97,22 @@ def main() -> None:
         asyncio.run(_ask(given.set, settings, given.ask))
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
 def _halves(folder: Path) -> dict[str, bool]:
     """Which articles are held out: every second one in the order of their names."""
     return {
         name: bool(i % 2)
-        for i, name in enumerate(sorted(row["id"] for row in _rows(folder / "corpus.jsonl")))
+        for i, name in enumerate(sorted(row["id"] for row in read_rows(folder / "corpus.jsonl")))
     }
 
 
 def _pose(folder: Path, settings: Settings) -> tuple[list[Posed], list[Posed], list[float]]:
     """Every question with the sentence chosen; those to fit to, with the one that answers; milliseconds."""
-    documents = {row["id"]: row for row in _rows(folder / "corpus.jsonl")}
+    documents = {row["id"]: row for row in read_rows(folder / "corpus.jsonl")}
     held_out = _halves(folder)
     reranker = load_reranker(settings)
     view = InnerView(installed_path(settings, settings.reranker_model))
     posed, taught, spent = [], [], []
-    for row in _rows(folder / "queries.jsonl"):
+    for row in read_rows(folder / "queries.jsonl"):
         where, answer, question = row["relevant"][0], row["answer"], row["question"]
         article = where["doc_id"]
         text, lead = documents[article]["text"], f"{documents[article]['title']}: "
@@ -242,12 +238,12 @@ def _weights(posed: Sequence[Posed]) -> Weights:
 async def _ask(folder: Path, settings: Settings, count: int) -> None:
     """F1 of what a person gets, with the search over all articles before it."""
     held_out = _halves(folder)
-    rows = [row for row in _rows(folder / "queries.jsonl") if held_out[row["relevant"][0]["doc_id"]]]
+    rows = [row for row in read_rows(folder / "queries.jsonl") if held_out[row["relevant"][0]["doc_id"]]]
     rows = rows[:: max(1, len(rows) // count)][:count]
     with tempfile.TemporaryDirectory(prefix="citebox-bench-") as name:
         texts = Path(name) / "texts"
         texts.mkdir()
-        for row in _rows(folder / "corpus.jsonl"):
+        for row in read_rows(folder / "corpus.jsonl"):
             (texts / f"{row['id']}.md").write_text(f"# {row['title']}\n\n{row['text']}", "utf-8")
         changed = {"data_dir": Path(name) / "data", "anthropic_api_key": None}
         settings = settings.model_copy(update=changed)

@@ -227,8 +227,8 @@ def compare(
 
     The same questions are drawn again 10,000 times, with a fixed seed, for both runs alike.
     """
+    from rag.evaluation.compare import FEWEST, failed, gate_of
     from rag.evaluation.compare import compare as compared
-    from rag.evaluation.compare import failed, gate_of
     from rag.evaluation.kept import load_run
     from rag.evaluation.table import comparison_tables, show
 
@@ -263,6 +263,9 @@ def compare(
         )
     if fell:
         sys.exit(FAILED)
+    if gates and not json:
+        few = f" {found.pairs} questions are too few to be sure of it." if found.pairs < FEWEST else ""
+        err.print(f"No gate failed: {', '.join(f'{one.metric}:{one.loss:g}' for one in gates)}.{few}")
 
 
 @app.command(epilog="Example:\n\n  rag eval report runs/before runs/after -o report.html")

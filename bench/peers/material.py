@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -157,4 +158,9 @@ def _share(proofs: Sequence[Span], hits: Sequence[Span]) -> float:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    """The lines of a set's file; a folder that is no set ends the program."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}; a set is a folder with corpus.jsonl and queries.jsonl")
+    return [json.loads(line) for line in text.splitlines() if line.strip()]

@@ -49,7 +49,7 @@ class Relevant(BaseModel):
     document: str = Field(min_length=1, validation_alias=AliasChoices("document", "doc_id", "document_id"))
     start: int | None = Field(default=None, ge=0)
     end: int | None = Field(default=None, ge=1)
-    quote: str | None = Field(default=None, validation_alias=AliasChoices("quote", "text"))
+    quote: str | None = Field(default=None, min_length=1, validation_alias=AliasChoices("quote", "text"))
     page: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
@@ -121,11 +121,14 @@ def _row(number: int, text: str) -> Row | str:
         return "it is not JSON"
     if not isinstance(given, dict):
         return "it is not an object"
+    denied = given.get("answerable") is False
     if "answerable" not in given and isinstance(given.get("answerability"), str):
         given["answerable"] = given["answerability"] in ANSWERABLE
     row = validated(Row, {**given, "number": number})
     if isinstance(row, str):
         return row
+    if denied and row.relevant:
+        return "it says that no document answers it, and names where the answer stands"
     if row.answerable and not row.relevant and not row.answers:
         return "it has neither relevant places nor an answer to measure by"
     return row if row.id else row.model_copy(update={"id": f"line-{number}"})

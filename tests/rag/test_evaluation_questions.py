@@ -84,10 +84,12 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
         {"question": "Q?", "relevant": [{"document": "d", "start": 3, "end": 3}]},
         good,
         '{"question": "\\ud800", "answer": "x"}',
+        {"question": "Q?", "answerable": False, "relevant": [{"document": "d"}]},
+        {"question": "Q?", "relevant": [{"document": "d", "quote": ""}]},
     )
     assert [one.id for one in rows.rows] == ["g"]
     reasons = {one.line: one.reason for one in rows.bad}
-    assert list(reasons) == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert list(reasons) == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
     for line, words in (
         (3, "not JSON"),
         (5, "question: is empty"),
@@ -96,6 +98,8 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
         (8, "start and end belong together"),
         (9, "not after the start"),
         (10, "that of line 1"),
+        (12, "no document answers it, and names where"),
+        (13, "relevant.0.quote"),
     ):
         assert words in reasons[line]
 
