@@ -74,7 +74,9 @@ def test_kept_runs_are_compared_and_shown(kept: tuple[Path, Ran], commands: Comm
     assert same.code == 0
     assert {gate["metric"] for gate in same.json["gates"]} == {"recall@5", "ndcg@10"}
     held = commands.rag("eval", "compare", str(folder), str(folder), "--gate")
-    assert "No gate failed: recall@5:0.01, ndcg@10:0.01. 3 questions are too few" in " ".join(held.err.split())
+    assert "No gate failed: recall@5:0.01, ndcg@10:0.01. 3 questions are too few" in " ".join(
+        held.err.split()
+    )
     fell = commands.rag("eval", "compare", str(folder), str(worse), "--gate", "recall@5:0.5")
     assert fell.code == 1
     assert "Lost too much: sparse recall@5" in fell.err
