@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import math
 import os
 import platform
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.peers.material import read_rows
 from rag.claude import Turn
 from rag.embedding import Embedder, Vectors, load_embedder
 from rag.followups import needs_rewriting, standalone_by_rule
@@ -141,7 +141,7 @@ def own_cases() -> list[dict[str, Any]]:
 
     A case without terms stands alone and must be left as it is.
     """
-    return [json.loads(line) for line in OWN.read_text("utf-8").splitlines()]
+    return read_rows(OWN)
 
 
 def _print_own_cases() -> None:
@@ -174,11 +174,10 @@ def holds_all(line: dict[str, Any]) -> bool:
 
 
 def _read(path: Path) -> tuple[list[str], list[Case]]:
-    corpus = [json.loads(line) for line in (path / "corpus.jsonl").read_text("utf-8").splitlines()]
+    corpus = read_rows(path / "corpus.jsonl")
     numbers = {passage["id"]: number for number, passage in enumerate(corpus)}
     cases = []
-    for line in (path / "queries.jsonl").read_text("utf-8").splitlines():
-        query = json.loads(line)
+    for query in read_rows(path / "queries.jsonl"):
         relevant = frozenset(numbers[proof["doc_id"]] for proof in query["relevant"])
         if not relevant or not query["history"] or query.get("answerability", "ANSWERABLE") != "ANSWERABLE":
             continue

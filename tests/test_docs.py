@@ -341,6 +341,11 @@ def test_every_picture_is_there(page: Path) -> None:
     assert [target for target in shown if not (page.parent / target).is_file()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_a_place_that_waits_to_be_filled(page: Path) -> None:
+    assert not re.search(r"@@|TODO|TBD|XXX", page.read_text("utf-8"))
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 180
 
@@ -373,8 +378,3 @@ def code_of(text: str) -> str:
     """The code of a page, in blocks and in lines."""
     blocks = [found["body"] for found in FENCE.finditer(text)]
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_page_has_a_place_that_waits_to_be_filled(page: Path) -> None:
-    assert not re.search(r"@@|TODO|TBD|XXX", page.read_text("utf-8"))

@@ -8,16 +8,15 @@ first half of one chunk and the second half of another, which have the terms of 
 from __future__ import annotations
 
 import hashlib
-import json
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bench.peers.material import read_rows
 from bench.retrieval import DATA
 from ingest.parsing import parse
 from ingest.searchable import beside, searchable_text
@@ -201,7 +200,7 @@ def _texts(folder: Path | None) -> Iterator[str]:
     for path in sorted((DATA / "library").iterdir()):
         yield parse(path, name=path.name).text
     if folder is not None:
-        for row in _rows(folder / "corpus.jsonl"):
+        for row in read_rows(folder / "corpus.jsonl"):
             yield row["text"]
     for root in ("stdlib", "purelib", "include"):
         for path in sorted(Path(sysconfig.get_path(root)).rglob("*")):
@@ -210,12 +209,10 @@ def _texts(folder: Path | None) -> Iterator[str]:
 
 
 def _questions(folder: Path | None) -> list[str]:
-    asked = [row["question"] for row in _rows(DATA / "questions.jsonl")]
+    asked = [row["question"] for row in read_rows(DATA / "questions.jsonl")]
     if folder is not None:
-        asked += [row["question"] for row in _rows(folder / "queries.jsonl")[::5]]
-    asked += [row["question"] for row in _rows(DATA / "routing.jsonl") if row.get("language") in (None, "en")]
+        asked += [row["question"] for row in read_rows(folder / "queries.jsonl")[::5]]
+    asked += [
+        row["question"] for row in read_rows(DATA / "routing.jsonl") if row.get("language") in (None, "en")
+    ]
     return [text for text in dict.fromkeys(asked) if encode_query(text).indices][:QUESTIONS]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
