@@ -14,6 +14,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -75,9 +76,10 @@ class ParserProcess:
     def _ready(self) -> ProcessPoolExecutor:
         """A pool whose worker lives; one that died while it was idle is nobody's fault.
 
-        The worker is asked and not the pool, which learns of a death a moment later.
+        The pool learns of a death a moment later, and `is_alive` of one that the pool's own thread was told
+        of first may still say yes; the pipe that closes with the process cannot be late.
         """
-        if self._pool is not None and not all(worker.is_alive() for worker in self._workers()):
+        if connection.wait([worker.sentinel for worker in self._workers()], timeout=0):
             self._kill()
         return self._pool or self._start()
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -256,7 +257,9 @@ async def test_a_parser_that_takes_too_long_fails_its_file_and_not_the_next(tmp_
         assert (await parser.parse(good, "good.md")).title == "Rules"
 
 
-async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(tmp_path: Path) -> None:
+async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = tmp_path / "good.md"
     good.write_text(FIRST, encoding="utf-8")
     with ParserProcess(60) as parser:
@@ -267,8 +270,10 @@ async def test_a_parser_that_dies_fails_its_file_and_the_next_one_gets_another(t
         with pytest.raises(SourceDamaged, match="died"):
             await parsing
         assert (await parser.parse(good, "good.md")).title == "Rules"
-        # One that dies while it waits is not the fault of the next file.
+        # One that dies while it waits is not the fault of the next file, also where `is_alive` still says
+        # yes: so it does for a moment when another thread is the first to hear of the death.
         kill_workers(parser)
+        monkeypatch.setattr(BaseProcess, "is_alive", lambda _process: True)
         assert (await parser.parse(good, "good.md")).title == "Rules"
 
 
