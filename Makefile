@@ -14,7 +14,7 @@ NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
-	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps
+	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps peers-set
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -145,10 +145,13 @@ bench-searchbox: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 bench-scale: setup models
 	$(BIN)/python -m bench.scale $(SIZES) $(if $(SET),--set $(SET))
 
-bench-peers: setup models $(PEERS)/ready
-	@test -n "$(SET)" || { echo "name folders of texts and questions: make bench-peers SET=FOLDER"; exit 2; }
+bench-peers: peers-set setup models $(PEERS)/ready
 	$(BIN)/rag models fetch all-MiniLM-L6-v2
 	$(BIN)/python -m bench.peers --python $(PEERS)/bin/python --plot docs/peers.svg $(SET)
+
+# Before all that it needs is made, which takes minutes.
+peers-set:
+	@test -n "$(SET)" || { echo "name folders of texts and questions: make bench-peers SET=FOLDER"; exit 2; }
 
 # An environment of its own: none of it is needed for anything else.
 $(PEERS)/ready: bench/peers/requirements.txt constraints.txt

@@ -14,6 +14,7 @@ import re
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -50,6 +51,15 @@ def passages(parsed: ParsedDocument, seed: int) -> list[tuple[int, int]]:
     ranges = [match.span() for match in SENTENCE.finditer(parsed.text)]
     random.Random(seed).shuffle(ranges)
     return ranges[:PASSAGES]
+
+
+def readable(names: Sequence[str]) -> list[Path]:
+    """The files of these names, or those of the library; one that is missing ends the program."""
+    paths = [Path(name) for name in names] or sorted(LIBRARY.glob("*.pdf"))
+    for path in paths:
+        if not path.is_file() or path.suffix.lower() != ".pdf":
+            sys.exit(f"{path}: not a PDF file")
+    return paths
 
 
 async def measure(path: Path, workers: Workers) -> Row:
@@ -100,7 +110,7 @@ async def run(paths: list[Path]) -> None:
 
 
 def main() -> None:
-    asyncio.run(run([Path(name) for name in sys.argv[1:]] or sorted(LIBRARY.glob("*.pdf"))))
+    asyncio.run(run(readable(sys.argv[1:])))
 
 
 if __name__ == "__main__":

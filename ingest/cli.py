@@ -140,6 +140,8 @@ def add(
             code = FAILED
     if json:
         print_json(report.as_json())
+    elif not (report.outcomes or report.skipped or report.spent or code or report.error):
+        err.print("There is no file to add.")
     elif report.outcomes or report.spent or not (code or report.error):
         # Else zeros below an error would say that nothing failed.
         summary(report)

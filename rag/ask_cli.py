@@ -116,13 +116,14 @@ async def filters_of(service: Service, documents: list[str] | None, collections:
     """What a question is limited to; documents by id, path or name.
 
     Raises:
-        InvalidRequest, NotFound: no document, or more than one, is called so.
+        InvalidRequest, NotFound: no document, or more than one, is called so; or a collection holds none.
     """
-    from rag.document_names import find_document
+    from rag.document_names import expect_collections, find_document
     from rag.documents import Filters
     from rag.errors import NotFound
 
-    records = await service.store.visible_records(service.reader) if documents else []
+    records = await service.store.visible_records(service.reader) if documents or collections else []
+    expect_collections(records, collections or ())
     found = [find_document(records, wanted) for wanted in documents or ()]
     for record in found:
         if record.version is None:

@@ -98,6 +98,8 @@ def search(
                 f"[bold]{number}. {place(hit.title, hit.headings, hit.page)}[/]  [dim]{plain(hit.uri)}[/]"
             )
             out.print(plain(" ".join(hit.text.split())[:300]) + "\n")
+        if found.notice:
+            err.print(f"[yellow]{plain(found.notice)}[/]")
         if not found.hits:
             some = await service.store.visible_records(service.reader)
             err.print(

@@ -1,7 +1,9 @@
-"""Which document a person means: by its id, URI, path, name (with or without its end) or title."""
+"""Which document a person means: by its id, URI, path, name (with or without its end) or title; and whether
+there is the collection that was named."""
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 
@@ -31,3 +33,18 @@ def find_document(records: Sequence[DocumentRecord], wanted: str, uri: str | Non
                 remedy="name one by its id; `ingest list --json`",
             )
     raise NotFound(f"there is no document {wanted!r}", remedy="`ingest list` shows what there is")
+
+
+def expect_collections(records: Sequence[DocumentRecord], wanted: Sequence[str]) -> None:
+    """Nothing, if each of these collections holds one of `records`.
+
+    Raises:
+        NotFound: one does not; with the one that was meant, or those that there are.
+    """
+    known = sorted({record.collection for record in records})
+    for name in wanted:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        remedy = f"did you mean {near[0]}?" if near else f"collections: {', '.join(known)}" if known else None
+        raise NotFound(f"no document that you may read is in the collection {name!r}", remedy=remedy)

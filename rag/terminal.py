@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -27,6 +28,8 @@ Progress = Callable[[str, int, int], None]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+EVERY_SECONDS = 15
+"""Between two lines that tell a log how far the work is."""
 
 # In a pipe a line stays a line, whatever its length: what reads it has no width.
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -98,14 +101,30 @@ def busy(words: str) -> Iterator[None]:
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """A progress bar on standard error, where someone watches."""
+    """A progress bar on standard error where someone watches, else a line now and then."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+    if not err.is_terminal:
+        yield _now_and_then()
+        return
+    with Bar(*columns, console=err, transient=True) as shown:
         task = shown.add_task("", total=None)
         yield lambda words, done, total: shown.update(task, description=words, completed=done, total=total)
+
+
+def _now_and_then() -> Progress:
+    """Lines for a log: how far it is, at most one in `EVERY_SECONDS`, none for what is done sooner."""
+    last = time.monotonic()
+
+    def tell(words: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY_SECONDS:
+            last = time.monotonic()
+            err.print(f"{plain(words)}: {done} of {total}")
+
+    return tell
 
 
 def agreed(*, yes: bool) -> bool:

@@ -121,13 +121,13 @@ def _row(number: int, text: str) -> Row | str:
         return "it is not JSON"
     if not isinstance(given, dict):
         return "it is not an object"
-    denied = given.get("answerable") is False
-    if "answerable" not in given and isinstance(given.get("answerability"), str):
+    told = "answerable" in given
+    if not told and isinstance(given.get("answerability"), str):
         given["answerable"] = given["answerability"] in ANSWERABLE
     row = validated(Row, {**given, "number": number})
     if isinstance(row, str):
         return row
-    if denied and row.relevant:
+    if told and row.relevant and not row.answerable:
         return "it says that no document answers it, and names where the answer stands"
     if row.answerable and not row.relevant and not row.answers:
         return "it has neither relevant places nor an answer to measure by"

@@ -63,4 +63,5 @@ def _meant(name: str, role: Role) -> str:
     if owner:
         return built_in.get(own, "")
     near = difflib.get_close_matches(own, built_in, 1, 0.7)
-    return built_in[near[0]] if near else ""
+    begun = [short for short in built_in if own and short.startswith(own)]
+    return built_in[(near or begun)[0]] if near or begun else ""

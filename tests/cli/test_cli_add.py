@@ -91,6 +91,15 @@ def test_what_was_asked_for_by_name_and_cannot_be_read_fails(
     assert (ran.json["new"], ran.json["documents"]) == (0, 0)
 
 
+def test_a_folder_without_files_is_said_to_have_none(
+    elsewhere: Commands, tmp_path: Path, no_models: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = elsewhere.ingest("add", str(tmp_path / "empty"), RAG_MODELS_DIR=no_models)
+    assert (ran.code, ran.out) == (0, "")
+    assert "no file to add" in ran.err
+
+
 def test_a_changed_file_is_changed_and_a_glob_finds_the_new_one(
     added: Ran, commands: Commands, changing: Path
 ) -> None:

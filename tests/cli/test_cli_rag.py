@@ -24,6 +24,7 @@ def told(added: Ran, commands: Commands) -> dict[str, Ran]:
         "search": commands.start("rag", "search", QUESTION, "--limit", "2", "--json"),
         "named": commands.start("rag", "search", QUESTION, "--document", "handbook.md", "--json"),
         "misnamed": commands.start("rag", "search", QUESTION, "--document", "handbok.md"),
+        "uncollected": commands.start("rag", "search", QUESTION, "--collection", "defualt"),
     }
     return {name: commands.wait(process) for name, process in started.items()}
 
@@ -60,6 +61,14 @@ def test_a_document_is_named_as_it_is_listed(told: dict[str, Ran]) -> None:
     assert told["misnamed"].code == 1
     assert "no document 'handbok.md'" in told["misnamed"].err
     assert "ingest list" in told["misnamed"].err
+
+
+def test_a_collection_that_holds_nothing_is_an_error_with_the_one_that_was_meant(
+    told: dict[str, Ran],
+) -> None:
+    assert told["uncollected"].code == 1
+    assert "in the collection 'defualt'" in told["uncollected"].err
+    assert "did you mean default?" in told["uncollected"].err
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
         {"question": "Q?", "relevant": [{"document": "d", "start": 3, "end": 3}]},
         good,
         '{"question": "\\ud800", "answer": "x"}',
-        {"question": "Q?", "answerable": False, "relevant": [{"document": "d"}]},
+        {"question": "Q?", "answerable": "no", "relevant": [{"document": "d"}]},
         {"question": "Q?", "relevant": [{"document": "d", "quote": ""}]},
     )
     assert [one.id for one in rows.rows] == ["g"]

@@ -258,6 +258,7 @@ def test_a_model_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> None:
         ("BGE-SMALL-EN-V1.5", "embedding", "bge-small-en-v1.5"),
         ("sentence-transformers/all-MiniLM-L6-v2", "embedding", "all-MiniLM-L6-v2"),
         ("ms-marco-MiniLM-L-12", "reranking", "ms-marco-MiniLM-L-12-v2"),
+        ("ms-marco", "reranking", "ms-marco-MiniLM-L-12-v2"),
         ("ms-marco-MiniLM-L-12", "embedding", None),
         ("cross-encoder/ms-marco-MiniLM-L-6-v2", "reranking", None),
         ("e5-large", "embedding", None),
