@@ -14,7 +14,7 @@ NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
-	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps peers-set
+	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps bench-start peers-set
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -25,7 +25,7 @@ help:
 	@echo "make screenshots   the pictures in the README and docs, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
 	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale, bench-marks,"
-	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps"
+	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps, bench-start"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -128,6 +128,9 @@ bench-gaps: setup models
 
 bench-memory: setup models
 	$(BIN)/python -m bench.ingest_memory $(if $(CHUNKS),--chunks $(CHUNKS))
+
+bench-start: setup models
+	$(BIN)/python -m bench.starting
 
 # Without SETS by our own two, whose texts are fetched first.
 bench-quality: setup models

@@ -32,7 +32,7 @@ from ingest.report import Report
 from ingest.run import add
 from ingest.searchable import searchable_text
 from rag.documents import document_id_of
-from rag.embedding import load_embedder
+from rag.embedding import load_document_embedder
 from rag.settings import Settings, load_settings
 from rag.terminal import quiet_libraries
 
@@ -96,7 +96,7 @@ def _lines(words: list[str]) -> Iterator[str]:
 
 def _encode(settings: Settings, library: Path) -> tuple[int, float]:
     """How many chunks the library has, and the seconds that the model alone takes for them."""
-    embedder = load_embedder(settings)
+    embedder = load_document_embedder(settings)
     texts: list[str] = []
     for path in sorted(library.iterdir()):
         parsed = parse(path, name=path.name)

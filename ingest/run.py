@@ -16,7 +16,7 @@ from ingest.report import Outcome, Report
 from ingest.sources import SkippedSource, Source, SourceFailure, discover
 from ingest.together import together
 from ingest.workers import ParserProcess
-from rag.embedding import load_embedder
+from rag.embedding import load_document_embedder
 from rag.errors import CiteboxError
 from rag.models import model_dimension
 from rag.settings import Settings
@@ -57,7 +57,7 @@ async def open_pipeline(
     settings: Settings, contexts: WantedContexts | None = None
 ) -> AsyncIterator[tuple[Pipeline, Store]]:
     """A pipeline on that store; the embedding model is loaded on first need."""
-    embedder = once(lambda: load_embedder(settings))
+    embedder = once(lambda: load_document_embedder(settings))
     async with open_index(settings) as store:
         with ParserProcess(PARSE_SECONDS) as parser:
             yield Pipeline(settings, store, embedder, parser, contexts), store

@@ -1,5 +1,7 @@
 """Text -> dense vectors, by sentence-transformers; the built-in model works offline.
 
+Questions to the built-in model skip the library, which takes longer to import than to answer.
+
 Reimers & Gurevych, Sentence-BERT (2019); https://sbert.net
 """
 
@@ -12,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,31 @@ SPECIAL_TOKENS = 2
 """Which a model puts around a text."""
 
 
-class Embedder:
-    """One embedding model. Safe to use from several threads: calls queue for it, unless it takes `many`."""
+class Embedder(Protocol):
+    """One embedding model. Safe to use from several threads."""
+
+    name: str
+    dimension: int
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens of a text the model reads, special tokens not counted; None where all of them."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of passages, shape (len(texts), dimension)."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """The unit vector of a question, shape (dimension,); applies the model's query prompt."""
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of questions, shape (len(texts), dimension); applies the model's query prompt."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of this model `text` makes, special tokens not counted."""
+
+
+class LibraryEmbedder:
+    """A model by sentence-transformers: calls queue for it, unless it takes `many`."""
 
     def __init__(self, model: SentenceTransformer, name: str, batch: int, *, many: bool = False) -> None:
         dimension = model.get_embedding_dimension()
@@ -87,7 +112,28 @@ class Embedder:
 
 
 def load_embedder(settings: Settings) -> Embedder:
-    """Load the embedding model; takes seconds, most of them importing torch.
+    """The embedding model for questions, and for passages now and then.
+
+    The built-in one is there in a second; another takes several, most of them importing torch.
+
+    Raises:
+        ModelUnavailable: the model is not there or cannot be loaded.
+    """
+    name = settings.embedding_model
+    if not _is_onnx(name):
+        return load_document_embedder(settings)
+    folder = installed_path(settings, name)
+    _prepare(settings, local=True)
+    from rag.onnx_embedder import OnnxEmbedder
+
+    try:
+        return OnnxEmbedder(folder, catalogue()[name], settings.embedding_batch)
+    except Exception as error:  # a file that was damaged since it was fetched
+        raise _unusable(name, error) from error
+
+
+def load_document_embedder(settings: Settings) -> Embedder:
+    """The embedding model in sentence-transformers, for documents by the thousand; takes seconds.
 
     Raises:
         ModelUnavailable: the model is not there or cannot be loaded.
@@ -95,41 +141,48 @@ def load_embedder(settings: Settings) -> Embedder:
     name = settings.embedding_model
     location = str(installed_path(settings, name)) if is_built_in(name) else name
     local = Path(location).is_dir()
-    if local and not (settings.rerank and _of_a_hub(settings.reranker_model)):
-        # Models on disk must not make the libraries ask a hub about them. It holds for the whole process.
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    _prepare(settings, local=local)
     if not local:
         expect_on_hub(name, "embedding")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    keep_memory()
     try:
-        model = _built_in_onnx(name, Path(location))
-        if model is not None:
-            return Embedder(model, name, settings.embedding_batch, many=True)
+        if _is_onnx(name):
+            from rag.onnx_encoder import sentence_transformer
+
+            model = sentence_transformer(Path(location), catalogue()[name])
+            return LibraryEmbedder(model, name, settings.embedding_batch, many=True)
         model = SentenceTransformer(location, device="cpu")
         if settings.bfloat16 and has_bfloat16():
             use_bfloat16(model)
-        return Embedder(model, name, settings.embedding_batch)
+        return LibraryEmbedder(model, name, settings.embedding_batch)
     except ModelUnavailable:
         raise
     except Exception as error:  # the libraries raise anything from OSError to KeyError
-        raise ModelUnavailable(
-            f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
-            remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
-        ) from error
+        raise _unusable(name, error) from error
 
 
-def _built_in_onnx(name: str, folder: Path) -> SentenceTransformer | None:
-    """The built-in model that is an ONNX file; None for all others, which the library loads itself."""
-    if not is_built_in(name) or MODEL_FILE not in (model := catalogue()[name]).files:
-        return None
-    from rag.onnx_encoder import sentence_transformer
+def _prepare(settings: Settings, *, local: bool) -> None:
+    """What must be set before the libraries are imported; it holds for the whole process."""
+    if local and not (settings.rerank and _of_a_hub(settings.reranker_model)):
+        # Models on disk must not make the libraries ask a hub about them.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_memory()
 
-    return sentence_transformer(folder, model.dimension, model.max_tokens, model.query_prompt)
+
+def _unusable(name: str, error: Exception) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"the embedding model {name!r} cannot be loaded: {_first_line(error)}",
+        remedy="set RAG_EMBEDDING_MODEL to a built-in name, a folder, or a model the hub serves",
+    )
+
+
+def _is_onnx(name: str) -> bool:
+    """Whether it is a built-in model that is an ONNX file; all others are loaded by the library itself."""
+    return is_built_in(name) and MODEL_FILE in catalogue()[name].files
 
 
 def _of_a_hub(name: str) -> bool:

@@ -17,7 +17,7 @@ from sentence_transformers.base.modules import InputModule
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from rag.models import MODEL_FILE, OnnxModel
+from rag.models import MODEL_FILE, BuiltInModel, OnnxModel
 
 
 class OnnxEncoder(InputModule):
@@ -64,10 +64,9 @@ class OnnxEncoder(InputModule):
         raise NotImplementedError("the model is a file of the catalogue, which is never written")
 
 
-def sentence_transformer(
-    folder: Path, dimension: int, max_tokens: int, query_prompt: str
-) -> SentenceTransformer:
+def sentence_transformer(folder: Path, model: BuiltInModel) -> SentenceTransformer:
     """The model in a folder: the first token's vector, of length one, is that of the text."""
-    modules = [OnnxEncoder(folder, max_tokens), Pooling(dimension, pooling_mode="cls"), Normalize()]
-    prompts = {"query": query_prompt, "document": ""}
+    pooling = Pooling(model.dimension, pooling_mode="cls")
+    modules = [OnnxEncoder(folder, model.max_tokens), pooling, Normalize()]
+    prompts = {"query": model.query_prompt, "document": ""}
     return SentenceTransformer(modules=modules, prompts=prompts, device="cpu")

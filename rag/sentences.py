@@ -1,78 +1,25 @@
 """Sentence boundaries with exact positions: the grain of citations.
 
-Kiss & Strunk, Unsupervised Multilingual Sentence Boundary Detection (2006), as nltk's Punkt, within
-lines: a line break in stored text is a boundary that the parser meant (list item, table row, heading).
+By Punkt within lines: a line break in stored text is a boundary that the parser meant (list item, table row,
+heading).
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from nltk.tokenize.punkt import PunktSentenceTokenizer
-
-Span = tuple[int, int]
+from rag.punkt import Span, punkt_spans
 
 LONGEST = 600
 """Characters; a longer 'sentence' (a table, code, a page without stops) is cut at a space."""
 
-_ABBREVIATIONS = [
-    "e.g",
-    "i.e",
-    "etc",
-    "cf",
-    "vs",
-    "al",
-    "fig",
-    "figs",
-    "eq",
-    "eqs",
-    "sec",
-    "ch",
-    "vol",
-    "no",
-    "nos",
-    "pp",
-    "p",
-    "approx",
-    "dr",
-    "mr",
-    "mrs",
-    "ms",
-    "prof",
-    "st",
-    "jr",
-    "sr",
-    "inc",
-    "ltd",
-    "co",
-    "corp",
-    "dept",
-    "est",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-    "u.s",
-    "u.k",
-    "u.n",
-    "a.m",
-    "p.m",
-    "art",
-    "para",
-    "ed",
-    "eds",
-]
+_ABBREVIATIONS = frozenset(
+    (
+        "e.g i.e etc cf vs al fig figs eq eqs sec ch vol no nos pp p approx dr mr mrs ms prof st jr sr inc "
+        "ltd co corp dept est jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k u.n a.m p.m art para "
+        "ed eds"
+    ).split()
+)
 _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"[ \t]*(?:[-*•‣–]|\(?\d{1,3}[.)]|\(?[a-z]\))[ \t]+")
 _WORD_CHARACTER = re.compile(r"\w")
@@ -87,7 +34,7 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Sp
     for line in _LINE.finditer(text, start, len(text) if end is None else end):
         bullet = _BULLET.match(line.group())
         begin = line.start() + (bullet.end() if bullet else 0)
-        for first, last in _punkt().span_tokenize(text[begin : line.end()]):
+        for first, last in punkt_spans(text[begin : line.end()], _ABBREVIATIONS):
             spans.extend(_bounded(text, begin + first, begin + last))
     return [span for span in spans if _WORD_CHARACTER.search(text, *span)]
 
@@ -109,12 +56,3 @@ def _stripped(text: str, start: int, end: int) -> Span:
     while end > start and text[end - 1].isspace():
         end -= 1
     return start, end
-
-
-@cache
-def _punkt() -> PunktSentenceTokenizer:
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
-
-    parameters = PunktParameters()
-    parameters.abbrev_types = set(_ABBREVIATIONS)
-    return PunktSentenceTokenizer(parameters)

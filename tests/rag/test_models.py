@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -188,26 +186,6 @@ def test_a_question_is_told_from_a_passage(embedder: Embedder) -> None:
 
 def test_tokens_are_counted_beyond_the_length_of_the_model(embedder: Embedder) -> None:
     assert embedder.count_tokens("word " * 1000) == 1000
-
-
-def test_texts_are_counted_in_one_thread_while_others_are_embedded_in_another(embedder: Embedder) -> None:
-    texts = [f"{'word ' * length}in document {length}" for length in range(1, 40)]
-    over = threading.Event()
-
-    def count() -> int:
-        counted = 0
-        while not over.is_set():
-            counted += embedder.count_tokens("a line of another document")
-        return counted
-
-    with ThreadPoolExecutor(2) as pool:
-        counting = [pool.submit(count) for _ in range(2)]
-        try:
-            for _ in range(8):
-                assert embedder.embed_passages(texts).shape == (len(texts), 384)
-        finally:
-            over.set()
-    assert all(each.result() > 0 for each in counting)
 
 
 def test_a_question_as_long_as_may_be_asked_is_scored() -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rag.embedding import Embedder, load_embedder
+from rag.embedding import Embedder, load_document_embedder, load_embedder
 from rag.models import MODEL_FILE, OnnxModel, installed_path
 from rag.reranking import Reranker, load_reranker
 from rag.settings import load_settings
@@ -19,9 +19,13 @@ TEXTS = [f"Passage {number} of the handbook is about backups. " * (1 + number % 
 QUESTION = "How long are backups kept?"
 
 
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return load_embedder(load_settings())
+ODD = ["", " \n", "Ünïcode ß\u200b 契約は12月31日", "a\x00b\tc", "[MASK] [SEP] x", "ﬁ ①② 😀", "word " * 900]
+
+
+@pytest.fixture(scope="module", params=[load_embedder, load_document_embedder], ids=["alone", "library"])
+def embedder(request: pytest.FixtureRequest) -> Embedder:
+    made: Embedder = request.param(load_settings())
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,32 @@ def test_texts_are_counted_while_others_are_embedded(embedder: Embedder) -> None
         counted = [embedder.count_tokens(text) for text in TEXTS]
         assert np.array_equal(embedded[0].result(), embedded[1].result())
     assert counted == counts
+
+
+def test_questions_and_documents_meet_in_one_space_whoever_runs_the_model() -> None:
+    alone, library = load_embedder(load_settings()), load_document_embedder(load_settings())
+    texts = TEXTS[:7] + ODD
+    assert np.abs(alone.embed_passages(texts) - library.embed_passages(texts)).max() < 1e-6
+    assert np.abs(alone.embed_queries(texts) - library.embed_queries(texts)).max() < 1e-6
+    assert [alone.count_tokens(text) for text in texts] == [library.count_tokens(text) for text in texts]
+    assert (alone.name, alone.dimension, alone.longest) == (library.name, library.dimension, library.longest)
+
+
+def test_a_question_waits_for_neither_torch_nor_nltk() -> None:
+    program = """
+import sys, rag.service
+from rag.embedding import load_embedder
+from rag.reranking import load_reranker
+from rag.sentences import sentence_spans
+from rag.settings import load_settings
+load_embedder(load_settings()).embed_query("How?")
+load_reranker(load_settings()).score("How?", ["So."])
+sentence_spans("One. Two.")
+slow = {"torch", "transformers", "sentence_transformers", "nltk", "scipy", "sklearn"}
+print(sorted(slow & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
 def test_the_score_of_a_passage_does_not_depend_on_the_others(reranker: Reranker) -> None:
