@@ -176,6 +176,15 @@ def test_an_upload_without_a_name_is_refused(upload: Uploader, name: str) -> Non
     assert upload(name, WORDS).status_code == 422
 
 
+def test_two_files_in_one_request_are_refused_and_neither_is_lost_in_silence(plain: httpx.Client) -> None:
+    both = [("file", ("heron.txt", WORDS.encode())), ("file", ("egret.txt", WORDS.encode()))]
+    refused = plain.post("/v1/documents", files=both)
+    assert refused.status_code == 422
+    assert "one file" in refused.json()["detail"]
+    listed = {one["uri"] for one in plain.get("/v1/documents").json()["documents"]}
+    assert not any("heron" in uri or "egret" in uri for uri in listed)
+
+
 def test_the_name_of_a_collection_has_its_limit(upload: Uploader) -> None:
     assert upload("kestrel.txt", WORDS, collection="x" * 101).status_code == 422
 
