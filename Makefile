@@ -14,7 +14,7 @@ NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
-	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps bench-start peers-set
+	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps bench-start bench-names peers-set
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -25,7 +25,7 @@ help:
 	@echo "make screenshots   the pictures in the README and docs, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
 	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale, bench-marks,"
-	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps, bench-start"
+	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps, bench-start, bench-names"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -128,6 +128,12 @@ bench-gaps: setup models
 
 bench-memory: setup models
 	$(BIN)/python -m bench.ingest_memory $(if $(CHUNKS),--chunks $(CHUNKS))
+
+# Questions that name what they ask about, made of a set of source code.
+bench-names: setup models
+	$(if $(SET),,$(BIN)/python -m bench.sets var/sets)
+	$(BIN)/python -m bench.names $(or $(SET),var/sets/code) var/sets/names
+	$(BIN)/python -m bench.quality var/sets/names
 
 bench-start: setup models
 	$(BIN)/python -m bench.starting

@@ -66,7 +66,7 @@ def rerank(
     ends = None if budget_ms is None else clock() + budget_ms / 1000
     notice = None
     scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
-    code = is_built_in(reranker.name) and _is_code(hits[:LEAST_READ])
+    code = is_built_in(reranker.name) and _most_are_code(hits[:LEAST_READ])
     weight = 0.0 if code else RELEVANCE_WEIGHT
     rationed = _rationed(hits, min(most, LEAST_READ) if code else most, scale)
     wanted = set(terms(query))
@@ -113,10 +113,13 @@ def _rationed(hits: Sequence[Hit], most: int, scale: float) -> list[Hit]:
     return list(hits[: min(most, max(near, LEAST_READ))])
 
 
-def _is_code(hits: Sequence[Hit]) -> bool:
-    """Whether most of them are."""
-    code = [len(_SIGN.findall(hit.text)) >= CODE_SIGNS * len(hit.text) for hit in hits]
-    return 2 * sum(code) > len(code)
+def is_code(text: str) -> bool:
+    """Whether a passage is source code, by its signs."""
+    return len(_SIGN.findall(text)) >= CODE_SIGNS * len(text)
+
+
+def _most_are_code(hits: Sequence[Hit]) -> bool:
+    return 2 * sum(is_code(hit.text) for hit in hits) > len(hits)
 
 
 def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float, weight: float) -> bool:

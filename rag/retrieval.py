@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from rag.code_order import names_asked_for, order_code
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, chunk_id_of
 from rag.embedding import Embedder
 from rag.errors import NotFound
@@ -96,6 +97,7 @@ class Retriever:
             sparse = encode_query(query) if settings.sparse else None
         if dense is None and sparse is not None and not sparse.indices:
             return Candidates(query, None, ())
+        names = names_asked_for(query)
         with watch.stage("search"):
             hits = await self._store.search(
                 reader=reader,
@@ -103,10 +105,10 @@ class Retriever:
                 dense=dense,
                 sparse=sparse if sparse and sparse.indices else None,
                 lexical_weight=lexical_weight(query),
-                limit=max(limit, settings.rerank_candidates) + COPIES,
+                limit=max(limit, settings.rerank_candidates, settings.candidates if names else 0) + COPIES,
                 candidates=max(settings.candidates, limit),
             )
-        return Candidates(query, dense, tuple(hits))
+        return Candidates(query, dense, tuple(order_code(names, hits)))
 
     async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> Reranked:
         """The candidates reranked, at most `limit`."""
