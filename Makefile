@@ -41,7 +41,7 @@ test: setup-dev models $(CHROMIUM) $(NODE_MODULES)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/rag models fetch --all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=25
 
 check: setup-dev
 	$(BIN)/ruff check .

@@ -23,11 +23,11 @@ from bench.peers.material import evenly, read_rows
 
 QUESTIONS = 300
 FORMS = (
-    "What is the purpose of the {name} {kind} in the codebase?",
     "What does {name} do?",
-    "How does the {name} {kind} handle errors?",
-    "Where is {name} defined?",
-    "{name}",
+    "How does {name} work?",
+    "Explain what {name} is responsible for.",
+    "Describe the {name} {kind} in one sentence.",
+    "Which arguments are passed to {name}, and what comes back?",
 )
 USES = 3
 """At least, the definition among them."""
@@ -57,9 +57,11 @@ def _definitions(row: dict[str, Any]) -> Iterator[tuple[str, str, str, int, int]
     """Name, kind, text and place of what a text defines; nothing of what is no Python."""
     try:
         tree = ast.parse(row["text"])
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     lines = row["text"].split("\n")
+    if "\r" in row["text"]:  # which ends a line for Python and not here
+        return
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             start = sum(len(line) + 1 for line in lines[: node.lineno - 1])

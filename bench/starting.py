@@ -4,7 +4,8 @@
 
 The library is the sample one. The peer, in the same run, is Python importing sentence-transformers, as
 others do before they can embed a question. `rag serve` is ended as soon as /readyz says yes. Memory is the
-most that the command itself held; the engine, a process of its own, is running and not counted.
+most that the command itself held; the engine, a process of its own, is running and not counted. Processor
+seconds of `rag serve` are those until it has ended.
 """
 
 from __future__ import annotations
@@ -53,15 +54,13 @@ def main() -> None:
         port, keeper = _serve(data)
         try:
             _ready(port, keeper)
+            ask, search = ([str(COMMANDS / "rag"), verb, QUESTION] for verb in ("ask", "search"))
+            peer = [sys.executable, "-c", "import sentence_transformers"]
             rows = {
-                "`rag ask`": [_run(data, [str(COMMANDS / "rag"), "ask", QUESTION]) for _ in range(RUNS)],
-                "`rag search`": [
-                    _run(data, [str(COMMANDS / "rag"), "search", QUESTION]) for _ in range(RUNS)
-                ],
+                "`rag ask`": [_run(data, ask) for _ in range(RUNS)],
+                "`rag search`": [_run(data, search) for _ in range(RUNS)],
                 "`rag serve` until it is ready": [_started(data) for _ in range(RUNS)],
-                "peer: `import sentence_transformers`": [
-                    _run(data, [sys.executable, "-c", "import sentence_transformers"]) for _ in range(RUNS)
-                ],
+                "peer: `import sentence_transformers`": [_run(data, peer) for _ in range(RUNS)],
             }
         finally:
             keeper.terminate()
@@ -90,10 +89,12 @@ def _run(data: Path, command: Sequence[str]) -> Cost:
 def _started(data: Path) -> Cost:
     begun = time.perf_counter()
     port, process = _serve(data)
-    _ready(port, process)
-    seconds = time.perf_counter() - begun
-    process.terminate()
-    used = _waited(process)
+    try:
+        _ready(port, process)
+        seconds = time.perf_counter() - begun
+    finally:
+        process.terminate()
+        used = _waited(process)
     return Cost(seconds, used.ru_utime + used.ru_stime, _megabytes(used))
 
 

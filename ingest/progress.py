@@ -12,11 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ingest.report import Outcome, Report
-from rag.terminal import err, plain
+from rag.terminal import EVERY_SECONDS, err, plain
 from rag.usage import dollars
 
-SECONDS_BETWEEN_LINES = 10
-"""Where nobody watches a bar, such as in the log of a job."""
 SHOWN_CHUNKS = 10
 """Of those that lack a context for one reason."""
 
@@ -50,7 +48,7 @@ class Bars:
         if self._files is not None and outcome.document_id is not None:
             self._progress.advance(self._files)
             self._done += 1
-            if self._progress.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            if self._progress.disable and time.monotonic() - self._said > EVERY_SECONDS:
                 self._said = time.monotonic()
                 err.print(f"{self._done} of {self._found} files")
         if outcome.status == "failed" and self._name_failures:

@@ -77,7 +77,7 @@ class ParserProcess:
         """A pool whose worker lives; one that died while it was idle is nobody's fault.
 
         The pool learns of a death a moment later, and `is_alive` of one that the pool's own thread was told
-        of first may still say yes; the pipe that closes with the process cannot be late.
+        of first may still say yes; the pipe that closes with the process tells.
         """
         if connection.wait([worker.sentinel for worker in self._workers()], timeout=0):
             self._kill()

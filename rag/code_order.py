@@ -8,106 +8,134 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from pathlib import PurePosixPath
 
-from rag.definitions import is_python, title_at
+from rag.definitions import CODE_ENDINGS, is_python, name_of, title_at
 from rag.documents import Hit
 from rag.sparse import STOPWORDS
 
-DEFINES = 0.3
-"""What a passage gains that defines a name that is asked for, in shares of the best fused score."""
+DEFINES = 0.4
+"""What a passage gains that defines a name that is asked for, in shares of the way from last hit to best."""
 IMPORTS = 0.2
-"""The share that a passage loses that is nothing but imports: it holds many names and answers nothing."""
+"""What a passage loses, in the same shares, that is nothing but imports: it answers nothing."""
+FIRST = 3
+"""As many hits tell, by most of them, whether a question is about code."""
+SIGNS = 0.05
+"""Share of brackets, operators and underscores from which a passage is code, whatever its file is called."""
+MOST_NAMES = 8
+MOST_LINES = 20
+"""Of a passage that are looked at, since they hold a name."""
+LONGEST_IMPORT = 30
+"""Lines of a list of what is imported."""
 
-_WORD = re.compile(r"[A-Za-z_$][\w$]*")
+_SIGN = re.compile(r"[{}()\[\];<>]|=+|_+")
+_WORD = re.compile(r"[^\W\d][\w$]*")
 _LOOKS_LIKE_CODE = re.compile(r"[^\W_]_[^\W_]|^_+[^\W_]|[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
-_QUOTED = re.compile(r"`([^`\n]+)`|([A-Za-z_$][\w$]*)\(\)")
-_KINDS = frozenset(
-    "attribute class component constant constructor decorator enum field fixture function hook interface"
-    " macro message method module object procedure property struct structure table test trait type"
-    " variable".split()
+_QUOTED = re.compile(r"`([^`\n]{1,200})`")
+_CALLED = re.compile(r"(?<![\w$])([^\W\d][\w$]*)\(")
+_KINDS = frozenset("function method class struct trait enum macro interface decorator mixin".split())
+_KINDS_BEFORE = _KINDS - {"class", "interface"}
+"""`class action` and `interface language` are none."""
+_DOES = re.compile(
+    r"\bwhat (?:does|do) (?:the )?([^\W\d][\w$]*) (?:do|return)\b"
+    r"|\bwhere (?:is|are) (?:the )?([^\W\d][\w$]*) (?:defined|implemented|declared)\b",
+    re.IGNORECASE,
 )
-_ASKING = frozenset(
-    "called calls code codebase declared defined describe do does explain exactly file find function handle"
-    " implement implementation implemented implements located mean means purpose return returns role show use"
-    " used uses work works".split()
+_USES = re.compile(
+    r"\b(?:calls?|called|callers?|us(?:es?|ing|ages?|ed)(?! (?:for|to)\b)|references?)\b", re.IGNORECASE
 )
-"""Words of which a question about a name consists, beside the name."""
-_TYPE_PARAMETERS = re.compile(r"<[^<>]*>")
-_IMPORTING = re.compile(r"\b(?:import|include|use|using|package|require|from)\b")
-_MODULE = r"[\w.*]+(?:\s+as\s+\w+)?"
-_IMPORT = re.compile(
-    rf"\s*(?:import\s+(?:{_MODULE}(?:\s*,\s*{_MODULE})*\s*;?\s*(?:#.*|//.*)?$"
-    r"|static\s+[\w.*]+;|[\w$*{},\s]+\s+from\b|[\"'({])"
-    r"|from\s+\S+\s+import\b|#\s*include\b|(?:pub\s+)?use\s+[\w:]+(?:::|;)|using\s+[\w.:]+\s*[;=]"
-    r"|package\s+[\w.]+\s*;?\s*$|(?:const|let|var)\s.*\brequire\(|export\s+\*\s+from\b)"
+"""A question after what uses a name, which no definition answers."""
+_DEPENDS = re.compile(
+    r"\b(?:imports?|imported|includes?|headers?|depend\w*|packages?|librar\w+)\b", re.IGNORECASE
 )
+"""A question that imports may answer."""
+_IMPORTING = ("import ", "#include", "# include", "package ", "export * from ")
+_IMPORTING_UNTIL_SEMICOLON = ("use ", "pub use ", "using ")
 
 
 def names_asked_for(question: str) -> frozenset[str]:
     """The names, in lower case, whose definition a question is after; empty for most questions.
 
-    A name is what is spelt as one (`read_timeout`, `readTimeout`), what stands in backquotes or before
-    `()`, what stands beside its kind (the `decode` function), and the only word that says anything.
+    A name is what is spelt as one (`read_timeout`, `readTimeout`), what stands in backquotes or before a
+    parenthesis, what stands beside its kind (the `decode` function), and the X of "what does X do".
     """
+    if _USES.search(question):
+        return frozenset()
     words = _WORD.findall(question)
-    found = {word for word in words if _LOOKS_LIKE_CODE.search(word)}
-    found |= {name for quoted in _QUOTED.findall(question) for name in _WORD.findall("".join(quoted))[-1:]}
+    found = [word for word in words if _LOOKS_LIKE_CODE.search(word)]
+    found += [name for quoted in _QUOTED.findall(question) if (name := _quoted(quoted))]
+    found += _CALLED.findall(question)
+    found += [name for pair in _DOES.findall(question) for name in pair if name]
     for before, word in pairwise(words):
         if word.lower() in _KINDS:
-            found.add(before)
-        if before.lower() in _KINDS:
-            found.add(word)
-    telling = {word for word in words if not _says_nothing(word)}
-    if len(telling) == 1:
-        found |= telling
-    return frozenset(word.lower() for word in found if not _says_nothing(word))
+            found.append(before)
+        if before.lower() in _KINDS_BEFORE:
+            found.append(word)
+    lower = dict.fromkeys(word.lower() for word in found)
+    return frozenset(islice((word for word in lower if word not in STOPWORDS | _KINDS), MOST_NAMES))
 
 
-def order_code(names: frozenset[str], hits: Sequence[Hit]) -> list[Hit]:
-    """The hits, best first: of code, what defines one of the `names` gains, and what is imports loses."""
-    best = max((hit.score for hit in hits), default=0.0)
-    gain = DEFINES * max(1.0, best)  # by words alone, scores have no upper end
+def are_code(hits: Sequence[Hit]) -> bool:
+    """Whether most of the first hits are source code."""
+    first = hits[:FIRST]
+    return 2 * sum(map(_is_code, first)) > len(first)
+
+
+def order_code(question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits that `are_code`, best first: what defines a name that is asked for gains, what imports loses."""
+    names = names_asked_for(question)
+    scores = [hit.score for hit in hits]
+    spread = max(scores) - min(scores) if scores else 0.0
+    imports = 0.0 if _DEPENDS.search(question) else IMPORTS
     moved = []
     for hit in hits:
-        score = hit.score * (1 - IMPORTS * _share_of_imports(hit.text))
-        score += gain if names and _defines(hit, names) else 0.0
-        moved.append(hit if score == hit.score else hit.model_copy(update={"score": score}))
+        move = -imports * _share_of_imports(hit.text) if imports and _is_code(hit) else 0.0
+        move += DEFINES if names and _is_code(hit) and _defines(hit, names) else 0.0
+        moved.append(hit.model_copy(update={"score": hit.score + spread * move}) if move else hit)
     return sorted(moved, key=lambda hit: -hit.score)
 
 
-def _says_nothing(word: str) -> bool:
-    return word.lower() in STOPWORDS or word.lower() in _ASKING or word.lower() in _KINDS
+def _is_code(hit: Hit) -> bool:
+    if PurePosixPath(hit.uri.lower()).suffix in CODE_ENDINGS:
+        return True
+    return len(_SIGN.findall(hit.text)) >= SIGNS * len(hit.text)
+
+
+def _quoted(quoted: str) -> str:
+    """`run` of `Parser.run(timeout)`; nothing of a command with its arguments."""
+    name = re.split(r"[(<\[]", quoted.strip(), maxsplit=1)[0].replace("::", ".").rpartition(".")[2]
+    return name if _WORD.fullmatch(name) else ""
 
 
 def _defines(hit: Hit, names: frozenset[str]) -> bool:
     lines, python = hit.text.split("\n"), is_python(hit.uri)
-    for index, line in enumerate(lines):
-        small = line.lower()
-        if any(name in small for name in names):
-            title = title_at(lines, index, python)
-            if title is not None and _name(title) in names:
-                return True
-    return False
-
-
-def _name(title: str) -> str:
-    """`read` of `func (r *Reader) Read`, `client` of `class Client`."""
-    names = _WORD.findall(_TYPE_PARAMETERS.sub("", title))
-    return names[-1].lower() if names else ""
+    lower = [line.lower() for line in lines]
+    holding = (index for index, line in enumerate(lower) if any(name in line for name in names))
+    titles = (title_at(lines, index, python) for index in islice(holding, MOST_LINES))
+    return any(name_of(title).lower() in names for title in titles if title is not None)
 
 
 def _share_of_imports(text: str) -> float:
     """The share of its lines that import something; a list in brackets goes on until they close."""
-    if not _IMPORTING.search(text):
-        return 0.0
-    lines = [line for line in text.split("\n") if line.strip()]
-    importing, opened = 0, False
+    lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
+    importing = listed = 0
     for line in lines:
-        begins = _IMPORT.match(line) is not None
-        importing += begins or opened
-        if begins:
-            opened = False
-        if begins or opened:
-            opened = (opened or "(" in line or "{" in line) and not (")" in line or "}" in line)
+        begins = _imports(line)
+        importing += begins or listed > 0
+        if begins or listed:
+            said = line.partition("#")[0].partition("//")[0]
+            closes = ")" in said or "}" in said
+            opens = begins and ("(" in said or "{" in said)
+            listed = 0 if closes else LONGEST_IMPORT if opens else 0 if begins else listed - 1
     return importing / len(lines) if lines else 0.0
+
+
+def _imports(line: str) -> bool:
+    if line.startswith("from "):
+        return " import " in line
+    if line.startswith(_IMPORTING_UNTIL_SEMICOLON):
+        return line.endswith((";", "{"))
+    if line.startswith(("const ", "let ", "var ")):
+        return "require(" in line
+    return line.startswith(_IMPORTING)

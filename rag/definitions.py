@@ -11,6 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+CODE_ENDINGS = frozenset(
+    ".py .pyi .js .mjs .cjs .jsx .ts .mts .tsx .java .kt .kts .scala .groovy .c .h .cc .cpp .cxx .hh .hpp"
+    " .cs .go .rs .swift .rb .php .pl .pm .lua .dart .sh .bash .sql .proto".split()
+)
+"""Of the names of files that are source code."""
+
 _LONGEST_LINE = 400
 """A longer one is data or minified code."""
 _LONGEST_TITLE = 100
@@ -48,6 +54,9 @@ _DECLARED = re.compile(
     r"(?:struct|union|enum|class)\s+\w+(?:\s*[*&]+\s*|\s+)\w[^{;=(]*[;=]|(?:class|enum)\s+\w+\s*;"
 )
 """A variable of that type, or a name that is defined elsewhere."""
+_LEADING = frozenset("const let var macro_rules".split()) | frozenset(re.findall(r"\w+", _KEYWORDS))
+_TYPE_PARAMETERS = re.compile(r"<[^<>]*>")
+_PART = re.compile(r"\([^()]*\)|~?[^\W\d][\w$]*(?:(?:::|\.)~?[^\W\d][\w$]*)*")
 _STATEMENTS = frozenset(
     "if else elif elsif elseif for foreach while do switch case catch return new await yield throw delete"
     " sizeof typeof with using lock synchronized fixed match when unless until except print assert defer go"
@@ -105,6 +114,25 @@ def title_at(lines: Sequence[str], index: int, python: bool) -> str | None:
     if called and called["title"].split()[0] not in _STATEMENTS and _has_body(lines, index, called.end() - 1):
         return _one_line(called["title"])[:_LONGEST_TITLE]
     return None
+
+
+def name_of(title: str) -> str:
+    """The name alone: `Client` of `class Client extends Base`, `Read` of `func (r *Reader) Read`."""
+    while (without := _TYPE_PARAMETERS.sub(" ", title)) != title:  # List<Map<K, V>>
+        title = without
+    parts: list[str] = _PART.findall(title)
+    at = 0
+    while at < len(parts) and parts[at] in _LEADING:
+        at += 1
+    if 0 < at < len(parts) and parts[at].startswith("("):  # the receiver of a method in Go
+        at += 1
+    if "impl" in parts[:at] and "for" in parts[at:-1]:
+        at = parts.index("for", at) + 1
+    if not parts:
+        return ""
+    # Without a keyword the name comes last: `static int read_all`, `CREATE TABLE users`.
+    name = parts[at] if 0 < at < len(parts) else parts[-1]
+    return name.replace("::", ".").rpartition(".")[2].lstrip("~")
 
 
 def _title(said: str, rest: str) -> str | None:

@@ -1,8 +1,9 @@
 """Where sentences end within a line, decided as Punkt does with a list of abbreviations and no statistics.
 
 Kiss & Strunk, Unsupervised Multilingual Sentence Boundary Detection (2006). A port of nltk's Punkt
-(nltk/tokenize/punkt.py, Apache-2.0), with the same result: to import nltk, which brings scipy along, takes
-seconds and 130 MB of every command that answers a question (docs/decisions.md).
+(nltk/tokenize/punkt.py, Copyright (C) 2001-2026 NLTK Project, Apache-2.0), with the same result for text as
+it is stored: to import nltk, which brings scipy along, takes seconds and 130 MB of every command that answers
+a question (docs/decisions.md).
 """
 
 from __future__ import annotations

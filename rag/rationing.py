@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.code_order import are_code
 from rag.documents import Hit
 from rag.models import is_built_in
 from rag.reranking import Reranker
@@ -31,12 +32,7 @@ SETTLED = 2
 WINDOW_WORDS = 60
 WINDOW_STRIDE = 30
 
-CODE_SIGNS = 0.05
-"""Share of brackets, operators and underscores from which passages are code: the cross-encoder, which learned
-from questions on prose, then orders worse than the fused score does (docs/decisions.md)."""
-
 _WORD = re.compile(r"\S+")
-_SIGN = re.compile(r"[{}()\[\];<>]|=+|_+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +61,9 @@ def rerank(
     """
     ends = None if budget_ms is None else clock() + budget_ms / 1000
     notice = None
-    scale = max(1.0, *(hit.score for hit in hits))  # by words alone, scores have no upper end
-    code = is_built_in(reranker.name) and _most_are_code(hits[:LEAST_READ])
+    # By words alone scores have no upper end, and code that was moved up has more than 1.
+    scale = max(1.0, *(hit.score for hit in hits))
+    code = is_built_in(reranker.name) and are_code(hits)
     weight = 0.0 if code else RELEVANCE_WEIGHT
     rationed = _rationed(hits, min(most, LEAST_READ) if code else most, scale)
     wanted = set(terms(query))
@@ -111,15 +108,6 @@ def _rationed(hits: Sequence[Hit], most: int, scale: float) -> list[Hit]:
     lowest = hits[0].score / scale - WIDEST_GAP
     near = sum(hit.score / scale >= lowest for hit in hits)
     return list(hits[: min(most, max(near, LEAST_READ))])
-
-
-def is_code(text: str) -> bool:
-    """Whether a passage is source code, by its signs."""
-    return len(_SIGN.findall(text)) >= CODE_SIGNS * len(text)
-
-
-def _most_are_code(hits: Sequence[Hit]) -> bool:
-    return 2 * sum(is_code(hit.text) for hit in hits) > len(hits)
 
 
 def _settled(rationed: Sequence[Hit], logits: Sequence[float], scale: float, weight: float) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from rag.code_order import names_asked_for, order_code
+from rag.code_order import are_code, names_asked_for, order_code
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, chunk_id_of
 from rag.embedding import Embedder
 from rag.errors import NotFound
@@ -23,6 +24,8 @@ from rag.store.files import FileStore
 
 COPIES = 8
 """Hits beyond those wanted, in place of the copies of passages that are left out."""
+NAMED = 50
+"""Hits among which the definition of a name is looked for that a question asks for."""
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ class Retriever:
             sparse = encode_query(query) if settings.sparse else None
         if dense is None and sparse is not None and not sparse.indices:
             return Candidates(query, None, ())
-        names = names_asked_for(query)
+        wide = NAMED if names_asked_for(query) else 0
         with watch.stage("search"):
             hits = await self._store.search(
                 reader=reader,
@@ -105,10 +108,12 @@ class Retriever:
                 dense=dense,
                 sparse=sparse if sparse and sparse.indices else None,
                 lexical_weight=lexical_weight(query),
-                limit=max(limit, settings.rerank_candidates, settings.candidates if names else 0) + COPIES,
+                limit=max(limit, settings.rerank_candidates, wide) + COPIES,
                 candidates=max(settings.candidates, limit),
             )
-        return Candidates(query, dense, tuple(order_code(names, hits)))
+            if are_code(hits):
+                hits = await asyncio.to_thread(order_code, query, hits)
+        return Candidates(query, dense, tuple(hits))
 
     async def rank(self, found: Candidates, limit: int, watch: Stopwatch) -> Reranked:
         """The candidates reranked, at most `limit`."""

@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
-EVERY_SECONDS = 15
+EVERY_SECONDS = 10
 """Between two lines that tell a log how far the work is."""
 
 # In a pipe a line stays a line, whatever its length: what reads it has no width.
@@ -102,13 +102,13 @@ def busy(words: str) -> Iterator[None]:
 @contextmanager
 def bar() -> Iterator[Progress]:
     """A progress bar on standard error where someone watches, else a line now and then."""
+    if not err.is_terminal:
+        yield _now_and_then()
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    if not err.is_terminal:
-        yield _now_and_then()
-        return
     with Bar(*columns, console=err, transient=True) as shown:
         task = shown.add_task("", total=None)
         yield lambda words, done, total: shown.update(task, description=words, completed=done, total=total)

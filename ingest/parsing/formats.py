@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import PurePath
 
+from rag.definitions import CODE_ENDINGS
 from rag.documents import CODE
 from rag.errors import EmptySource, SourceDamaged, SourceEncrypted, UnsupportedFormat
 
@@ -28,11 +29,7 @@ MEDIA_TYPES = {
     ".text": TEXT,
     ".rst": TEXT,
     ".log": TEXT,
-    **dict.fromkeys(
-        ".py .pyi .js .mjs .cjs .jsx .ts .mts .tsx .java .kt .kts .scala .groovy .c .h .cc .cpp .cxx .hh .hpp"
-        " .cs .go .rs .swift .rb .php .pl .pm .lua .dart .sh .bash .sql .proto".split(),
-        CODE,
-    ),
+    **dict.fromkeys(CODE_ENDINGS, CODE),
 }
 SUPPORTED = frozenset(MEDIA_TYPES)
 

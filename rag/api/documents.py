@@ -90,7 +90,8 @@ async def add_document(
     readers = tuple(dict.fromkeys(part.strip() for part in (groups or "").split(",") if part.strip()))
     if groups is not None and not readers:
         raise InvalidRequest("groups: name at least one access group, or leave it out for everyone")
-    if len((await request.form()).getlist("file")) > 1:
+    sent = (await request.form()).multi_items()
+    if sum(not isinstance(value, str) for _, value in sent) > 1:
         raise InvalidRequest("one file goes in with each request", remedy="send a request for each file")
     name = file.filename or ""
     limit = service.settings.max_file_mb * 1_000_000

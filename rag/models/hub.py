@@ -15,6 +15,8 @@ from rag.models.catalogue import catalogue
 SECONDS = 10.0
 CONFIG = "config.json"
 """Every model has one; where it is in the cache, the model was loaded before."""
+SHORTEST = 3
+"""Letters of a name that is taken for the beginning of a built-in one."""
 Role = Literal["embedding", "reranking"]
 _OF_ROLE: dict[Role, tuple[str, str]] = {
     "embedding": ("sentence-transformers", "RAG_EMBEDDING_MODEL"),
@@ -63,5 +65,5 @@ def _meant(name: str, role: Role) -> str:
     if owner:
         return built_in.get(own, "")
     near = difflib.get_close_matches(own, built_in, 1, 0.7)
-    begun = [short for short in built_in if own and short.startswith(own)]
+    begun = [short for short in built_in if len(own) >= SHORTEST and short.startswith(own)]
     return built_in[(near or begun)[0]] if near or begun else ""

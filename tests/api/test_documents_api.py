@@ -176,8 +176,11 @@ def test_an_upload_without_a_name_is_refused(upload: Uploader, name: str) -> Non
     assert upload(name, WORDS).status_code == 422
 
 
-def test_two_files_in_one_request_are_refused_and_neither_is_lost_in_silence(plain: httpx.Client) -> None:
-    both = [("file", ("heron.txt", WORDS.encode())), ("file", ("egret.txt", WORDS.encode()))]
+@pytest.mark.parametrize("field", ["file", "other"])
+def test_two_files_in_one_request_are_refused_and_neither_is_lost_in_silence(
+    plain: httpx.Client, field: str
+) -> None:
+    both = [("file", ("heron.txt", WORDS.encode())), (field, ("egret.txt", WORDS.encode()))]
     refused = plain.post("/v1/documents", files=both)
     assert refused.status_code == 422
     assert "one file" in refused.json()["detail"]

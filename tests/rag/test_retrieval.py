@@ -12,7 +12,7 @@ from rag.rationing import WINDOW_WORDS, best_window
 from rag.reranking import Reranker
 from rag.retrieval import Retriever, Stopwatch, _distinct
 from rag.sparse import terms
-from tests.fakes import OverlapReranker, WordEmbedder
+from tests.fakes import OverlapReranker, WordEmbedder, parsed, put
 from tests.rag.conftest import Library
 from tests.rag.test_rationing import hit as hit_of
 
@@ -60,6 +60,43 @@ async def test_reranking_scores_only_the_rationed_candidates(library: Library) -
     assert counting.scored == 2
     assert sum(hit.relevance is not None for hit in found.hits) == 2
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
+
+
+async def with_code(library: Library) -> None:
+    """A function, and twenty passages that say its name more often than the one that defines it."""
+    for number in range(20):
+        uses = f"key{number} = rotate_keys(yearly, officer)"
+        await put(library.store, library.files, parsed(uses, title="uses"), name=f"uses{number}.py")
+    defines = "def rotate_keys(every, officer):\n    return every"
+    await put(library.store, library.files, parsed(defines, title="vault"), name="vault.py")
+
+
+@pytest.mark.parametrize("reranker", [None, OverlapReranker()])
+async def test_what_defines_a_name_is_found_below_what_uses_it(
+    library: Library, reranker: Reranker | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_code(library)
+    found = retriever(library, reranker, rerank_candidates=3)
+    asked = "What does rotate_keys do?"
+    assert "def rotate_keys" in (await found.search(asked, EVERYBODY, Filters(), 3)).hits[0].text
+    assert "def rotate_keys" in (await found.glance(asked, EVERYBODY, Filters(), 3)).hits[0].text
+    monkeypatch.setattr("rag.retrieval.NAMED", 0)
+    shallow = (await found.search(asked, EVERYBODY, Filters(), 3)).hits
+    assert not any("def rotate_keys" in hit.text for hit in shallow)
+
+
+async def test_a_question_on_prose_is_not_answered_by_code_of_that_name(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defines = "def encryption(text, padding, cipher):\n    return cipher(text + padding)"
+    await put(library.store, library.files, parsed(defines, title="vault"), name="vault.py")
+    asked = "How often do keys rotate every year in the encryption method?"
+    left = (await retriever(library).glance(asked, EVERYBODY, Filters(), 9)).hits
+    assert "Encryption keys rotate every year" in left[0].text
+    monkeypatch.setattr("rag.retrieval.are_code", lambda hits: True)
+    moved = (await retriever(library).glance(asked, EVERYBODY, Filters(), 9)).hits
+    (before,), (after,) = ([hit for hit in hits if hit.text.startswith("def")] for hits in (left, moved))
+    assert after.score > before.score
 
 
 def test_a_copy_of_a_better_passage_is_no_further_evidence() -> None:
