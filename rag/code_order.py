@@ -37,11 +37,11 @@ _CALLED = re.compile(r"(?<![\w$])([^\W\d][\w$]*)\(")
 _KINDS = frozenset("function method class struct trait enum macro interface decorator mixin".split())
 _KINDS_BEFORE = _KINDS - {"class", "interface"}
 """`class action` and `interface language` are none."""
-_DOES = re.compile(
-    r"\bwhat (?:does|do) (?:the )?([^\W\d][\w$]*) (?:do|return)\b"
-    r"|\bwhere (?:is|are) (?:the )?([^\W\d][\w$]*) (?:defined|implemented|declared)\b",
-    re.IGNORECASE,
+_ASKING = frozenset(
+    "code codebase declared defined describe do does exactly explain file find happen happens implemented"
+    " mean means purpose responsible return returns role show tell work works".split()
 )
+"""Words that a question about a plain name consists of, beside the name: how does listen work."""
 _USES = re.compile(
     r"\b(?:calls?|called|callers?|us(?:es?|ing|ages?|ed)(?! (?:for|to)\b)|references?)\b", re.IGNORECASE
 )
@@ -58,7 +58,8 @@ def names_asked_for(question: str) -> frozenset[str]:
     """The names, in lower case, whose definition a question is after; empty for most questions.
 
     A name is what is spelt as one (`read_timeout`, `readTimeout`), what stands in backquotes or before a
-    parenthesis, what stands beside its kind (the `decode` function), and the X of "what does X do".
+    parenthesis, what stands beside its kind (the `decode` function), and the only word that says anything.
+    So a question on prose may have one too, which moves nothing where prose is found.
     """
     if _USES.search(question):
         return frozenset()
@@ -66,7 +67,8 @@ def names_asked_for(question: str) -> frozenset[str]:
     found = [word for word in words if _LOOKS_LIKE_CODE.search(word)]
     found += [name for quoted in _QUOTED.findall(question) if (name := _quoted(quoted))]
     found += _CALLED.findall(question)
-    found += [name for pair in _DOES.findall(question) for name in pair if name]
+    telling = [word for word in words if word.lower() not in STOPWORDS | _KINDS | _ASKING]
+    found += telling if len(telling) == 1 else []
     for before, word in pairwise(words):
         if word.lower() in _KINDS:
             found.append(before)
