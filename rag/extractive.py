@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from rag.code_order import names_asked_for
+from rag.definitions import is_python, name_of, title_at
 from rag.documents import CODE, Evidence, Hit
 from rag.embedding import Embedder
 from rag.reranking import Reranker
@@ -30,6 +32,11 @@ LEAST_WORDS = 4
 LONGEST_STATEMENT = 200
 """Characters of the line of code that is quoted with the comment above it."""
 _COMMENT = re.compile(r"\s*(?://|#|--|/\*|\*|;)")
+_DOCSTRING = re.compile(
+    r"[ \t]*(?:async[ \t]+)?(?:class|def)\b[^\n]{1,200}:[ \t]*\n\s*[rRuU]?"
+    r"(?:\"\"\"|\'\'\')\s*(?P<said>(?:(?!\"\"\"|\'\'\')[^\n])+)"
+)
+"""A definition in Python that fits on a line, with the first line of what its docstring says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,14 @@ class Quote:
         """Whether this is code that has one of these names."""
         return self.evidence.parsed.media_type == CODE and not asked.isdisjoint(names(self.text))
 
+    def defines(self, asked: set[str]) -> bool:
+        """Whether a line of this defines one of these names, in code or in a page that shows some."""
+        if asked.isdisjoint(names(self.text)):
+            return False
+        lines, python = self.text.split("\n"), is_python(self.evidence.uri)
+        titles = (title_at(lines, index, python) for index in range(len(lines)))
+        return any(name_of(title).lower() in asked for title in titles if title is not None)
+
 
 def choose_quotes(
     question: str,
@@ -128,9 +143,12 @@ def choose_quotes(
         return []
     scores = scorer.score(question, [quote.lead + quote.text for quote in quotes])
     asked = names(question)
+    # Where a name is defined, what uses it says less; unless it is the uses that are asked for.
+    defined = bool(names_asked_for(question)) and any(quote.defines(asked) for quote in quotes)
     read = []
     for quote, value in zip(quotes, scores, strict=True):
-        score = value + scorer.named * quote.names_in_code(asked)
+        named = quote.defines(asked) if defined else quote.names_in_code(asked)
+        score = value + scorer.named * named
         read.append(replace(quote, score=score, fit=quote.prior + scorer.weight * score))
     read.sort(key=lambda quote: -quote.fit)
     top = max(read, key=lambda quote: quote.score)
@@ -157,21 +175,24 @@ def _unlike(quotes: Iterable[Quote]) -> list[Quote]:
 
 def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]) -> list[Quote]:
     """The sentences that share most terms with the question, those of better passages first on a tie."""
-    wanted = set(terms(question))
+    wanted, named = set(terms(question)), bool(names_asked_for(question))
     found: list[tuple[int, int, Evidence, int, int]] = []
     seen: set[tuple[str, int]] = set()
     for item in evidence:
         # A heading of code is a definition, with what is said of it above: no title but what may answer.
         code = item.parsed.media_type == CODE
         titles = set() if code else {heading.start for heading in item.parsed.headings}
+        covered = item.start
         for start, end in sentence_spans(item.parsed.text, item.start, item.end):
             key = (item.chunks[0].document_id, start)
             text = item.parsed.text[start:end]
-            enough = len(WORDS.findall(text)) >= (2 if code else LEAST_WORDS)
-            if start in titles or key in seen or not enough or text.endswith("?"):
+            short = code or (named and title_at([text], 0, python=False) is not None)
+            enough = len(WORDS.findall(text)) >= (2 if short else LEAST_WORDS)
+            if start in titles or key in seen or not enough or start < covered or text.endswith("?"):
                 continue
             if code:
-                end = _with_statement(item, start, end)
+                covered = _with_docstring(item, start, end)
+                end = max(_with_statement(item, start, end), covered)
                 text = item.parsed.text[start:end]
             seen.add(key)
             shared = len(wanted & set(terms(text)))
@@ -204,3 +225,15 @@ def _with_statement(item: Evidence, start: int, end: int) -> int:
     below = text[line_end + 1 : after].rstrip()
     statement = bool(below.strip()) and not _COMMENT.match(below) and len(below) <= LONGEST_STATEMENT
     return line_end + 1 + len(below) if statement and not text[end:line_end].strip() else end
+
+
+def _with_docstring(item: Evidence, start: int, end: int) -> int:
+    """The end of the first line of the docstring below a definition; of anything else its own end.
+
+    https://peps.python.org/pep-0257/
+    """
+    line_start = item.parsed.text.rfind("\n", 0, start) + 1
+    found = _DOCSTRING.match(item.parsed.text, line_start, item.end)
+    if found is None or found.start("said") < end:
+        return end
+    return found.start("said") + len(found["said"].rstrip())

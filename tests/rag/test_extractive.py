@@ -191,3 +191,27 @@ def test_a_comment_that_goes_on_is_quoted_as_it_is() -> None:
     item = code("# Requests are tried again at night.\n# Not by day.\nRETRIES = 7\n", "c.py")
     quotes = chosen("When are requests tried again?", [item])
     assert quotes[0].text.endswith("tried again at night.")
+
+
+def test_a_definition_is_quoted_with_what_its_docstring_says_first_and_nothing_of_it_twice() -> None:
+    said = """The client's patience, in seconds.\n\n    More of it."""
+    item = code(f'import os\n\n\ndef read_timeout(env):\n    """{said}"""\n    return 30\n', "client.py")
+    (quote,) = chosen("What does read_timeout do?", [item])
+    assert quote.text == 'def read_timeout(env):\n    """The client\'s patience, in seconds.'
+
+
+def test_what_defines_the_name_asked_for_is_quoted_and_not_what_uses_it() -> None:
+    uses = code("from client import read_timeout\n\nlimit = read_timeout(read_timeout)\n", "use.py")
+    defines = code("x = 10\n\n\ndef read_timeout(env):\n    return env.seconds\n", "client.py")
+    (quote,) = chosen("What does read_timeout do?", [uses, defines])
+    assert quote.text == "def read_timeout(env):"
+    quotes = chosen("Where is read_timeout called?", [uses, defines])
+    assert "limit = read_timeout(read_timeout)" in [each.text for each in quotes]
+
+
+def test_code_in_a_page_of_text_defines_a_name_too() -> None:
+    page = evidence(
+        "# Notes\n\nThe clients of the office are many.\nclass AuditClient(HttpClient):\nThe end of it."
+    )
+    quotes = chosen("What is the AuditClient class?", [page, code("class HttpClient:\n    x = 1\n", "a.py")])
+    assert [quote.text for quote in quotes] == ["class AuditClient(HttpClient):"]
