@@ -10,7 +10,6 @@ places is asked for in five ways, in turn; the line that defines it is the proof
 from __future__ import annotations
 
 import ast
-import json
 import random
 import re
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.peers.material import evenly, read_rows
+from bench.peers.material import evenly, read_rows, write_rows
 
 QUESTIONS = 300
 FORMS = (
@@ -48,8 +47,8 @@ def main() -> None:
     if not asked:
         sys.exit(f"{source}: no Python in it that defines anything")
     target.mkdir(parents=True, exist_ok=True)
-    _write(target / "corpus.jsonl", texts)
-    _write(target / "queries.jsonl", [_question(number, *one) for number, one in enumerate(asked)])
+    write_rows(target / "corpus.jsonl", texts)
+    write_rows(target / "queries.jsonl", [_question(number, *one) for number, one in enumerate(asked)])
     print(f"{len(asked)} questions in {target}")
 
 
@@ -59,9 +58,9 @@ def _definitions(row: dict[str, Any]) -> Iterator[tuple[str, str, str, int, int]
         tree = ast.parse(row["text"])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    lines = row["text"].split("\n")
     if "\r" in row["text"]:  # which ends a line for Python and not here
         return
+    lines = row["text"].split("\n")
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             start = sum(len(line) + 1 for line in lines[: node.lineno - 1])
@@ -75,10 +74,6 @@ def _question(number: int, name: str, kind: str, text: str, start: int, end: int
         "question": FORMS[number % len(FORMS)].format(name=name, kind=kind),
         "relevant": [{"doc_id": text, "start": start, "end": end}],
     }
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
 
 
 if __name__ == "__main__":

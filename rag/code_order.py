@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import PurePosixPath
 
-from rag.definitions import CODE_ENDINGS, is_python, name_of, title_at
+from rag.definitions import CODE_ENDINGS, defines, is_python
 from rag.documents import Hit
 from rag.sparse import STOPWORDS
 
@@ -24,8 +24,6 @@ FIRST = 3
 SIGNS = 0.05
 """Share of brackets, operators and underscores from which a passage is code, whatever its file is called."""
 MOST_NAMES = 8
-MOST_LINES = 20
-"""Of a passage that are looked at, since they hold a name."""
 LONGEST_IMPORT = 30
 """Lines of a list of what is imported."""
 
@@ -42,6 +40,8 @@ _ASKING = frozenset(
     " mean means purpose responsible return returns role show tell work works".split()
 )
 """Words that a question about a plain name consists of, beside the name: how does listen work."""
+_NO_NAMES = STOPWORDS | _KINDS
+_SAYS_NOTHING = _NO_NAMES | _ASKING
 _USES = re.compile(
     r"\b(?:calls?|called|callers?|us(?:es?|ing|ages?|ed)(?! (?:for|to)\b)|references?)\b", re.IGNORECASE
 )
@@ -67,7 +67,7 @@ def names_asked_for(question: str) -> frozenset[str]:
     found = [word for word in words if _LOOKS_LIKE_CODE.search(word)]
     found += [name for quoted in _QUOTED.findall(question) if (name := _quoted(quoted))]
     found += _CALLED.findall(question)
-    telling = [word for word in words if word.lower() not in STOPWORDS | _KINDS | _ASKING]
+    telling = [word for word in words if word.lower() not in _SAYS_NOTHING]
     found += telling if len(telling) == 1 else []
     for before, word in pairwise(words):
         if word.lower() in _KINDS:
@@ -75,7 +75,7 @@ def names_asked_for(question: str) -> frozenset[str]:
         if before.lower() in _KINDS_BEFORE:
             found.append(word)
     lower = dict.fromkeys(word.lower() for word in found)
-    return frozenset(islice((word for word in lower if word not in STOPWORDS | _KINDS), MOST_NAMES))
+    return frozenset(islice((word for word in lower if word not in _NO_NAMES), MOST_NAMES))
 
 
 def are_code(hits: Sequence[Hit]) -> bool:
@@ -92,9 +92,11 @@ def order_code(question: str, hits: Sequence[Hit]) -> list[Hit]:
     imports = 0.0 if _DEPENDS.search(question) else IMPORTS
     moved = []
     for hit in hits:
-        move = -imports * _share_of_imports(hit.text) if imports and _is_code(hit) else 0.0
-        move += DEFINES if names and _is_code(hit) and _defines(hit, names) else 0.0
-        moved.append(hit.model_copy(update={"score": hit.score + spread * move}) if move else hit)
+        if _is_code(hit):
+            gain = DEFINES * defines(hit.text, names, is_python(hit.uri))
+            move = gain - imports * _share_of_imports(hit.text)
+            hit = hit.model_copy(update={"score": hit.score + spread * move})
+        moved.append(hit)
     return sorted(moved, key=lambda hit: -hit.score)
 
 
@@ -110,14 +112,6 @@ def _quoted(quoted: str) -> str:
     return name if _WORD.fullmatch(name) else ""
 
 
-def _defines(hit: Hit, names: frozenset[str]) -> bool:
-    lines, python = hit.text.split("\n"), is_python(hit.uri)
-    lower = [line.lower() for line in lines]
-    holding = (index for index, line in enumerate(lower) if any(name in line for name in names))
-    titles = (title_at(lines, index, python) for index in islice(holding, MOST_LINES))
-    return any(name_of(title).lower() in names for title in titles if title is not None)
-
-
 def _share_of_imports(text: str) -> float:
     """The share of its lines that import something; a list in brackets goes on until they close."""
     lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
@@ -125,11 +119,13 @@ def _share_of_imports(text: str) -> float:
     for line in lines:
         begins = _imports(line)
         importing += begins or listed > 0
-        if begins or listed:
-            said = line.partition("#")[0].partition("//")[0]
-            closes = ")" in said or "}" in said
-            opens = begins and ("(" in said or "{" in said)
-            listed = 0 if closes else LONGEST_IMPORT if opens else 0 if begins else listed - 1
+        said = line.partition("#")[0].partition("//")[0] if begins or listed else ""
+        if ")" in said or "}" in said:
+            listed = 0
+        elif begins:
+            listed = LONGEST_IMPORT if "(" in said or "{" in said else 0
+        elif listed:
+            listed -= 1
     return importing / len(lines) if lines else 0.0
 
 

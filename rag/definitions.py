@@ -8,8 +8,9 @@ wrongly taken for a definition costs a heading, or some of the order of hits, ne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 CODE_ENDINGS = frozenset(
     ".py .pyi .js .mjs .cjs .jsx .ts .mts .tsx .java .kt .kts .scala .groovy .c .h .cc .cpp .cxx .hh .hpp"
@@ -20,6 +21,8 @@ CODE_ENDINGS = frozenset(
 _LONGEST_LINE = 400
 """A longer one is data or minified code."""
 _LONGEST_TITLE = 100
+_MOST_LINES = 20
+"""Of a text that are looked at, since they hold a name."""
 _LONGEST_HEAD = 8
 """Lines over which the head of a function may run until its body begins."""
 
@@ -133,6 +136,17 @@ def name_of(title: str) -> str:
     # Without a keyword the name comes last: `static int read_all`, `CREATE TABLE users`.
     name = parts[at] if 0 < at < len(parts) else parts[-1]
     return name.replace("::", ".").rpartition(".")[2].lstrip("~")
+
+
+def defines(text: str, names: Collection[str], python: bool) -> bool:
+    """Whether a line of a text defines one of these names, which are in lower case."""
+    if not names:
+        return False
+    lines = text.split("\n")
+    lower = [line.lower() for line in lines]
+    holding = (index for index, line in enumerate(lower) if any(name in line for name in names))
+    titles = (title_at(lines, index, python) for index in islice(holding, _MOST_LINES))
+    return any(name_of(title).lower() in names for title in titles if title is not None)
 
 
 def _title(said: str, rest: str) -> str | None:

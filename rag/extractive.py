@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.code_order import names_asked_for
-from rag.definitions import is_python, name_of, title_at
+from rag.definitions import defines, is_python, title_at
 from rag.documents import CODE, Evidence, Hit
 from rag.embedding import Embedder
 from rag.reranking import Reranker
@@ -116,11 +116,8 @@ class Quote:
 
     def defines(self, asked: set[str]) -> bool:
         """Whether a line of this defines one of these names, in code or in a page that shows some."""
-        if asked.isdisjoint(names(self.text)):
-            return False
-        lines, python = self.text.split("\n"), is_python(self.evidence.uri)
-        titles = (title_at(lines, index, python) for index in range(len(lines)))
-        return any(name_of(title).lower() in asked for title in titles if title is not None)
+        held = not asked.isdisjoint(names(self.text))
+        return held and defines(self.text, asked, is_python(self.evidence.uri))
 
 
 def choose_quotes(
@@ -138,17 +135,19 @@ def choose_quotes(
     `relevance` is the score of the best passage as a whole. A passage can answer though no sentence of it
     does so alone; then sentences are quoted whatever their score.
     """
-    quotes = _candidates(question, evidence, hits)
+    by_name = bool(names_asked_for(question))
+    quotes = _candidates(question, evidence, hits, by_name)
     if not quotes:
         return []
     scores = scorer.score(question, [quote.lead + quote.text for quote in quotes])
     asked = names(question)
     # Where a name is defined, what uses it says less; unless it is the uses that are asked for.
-    defined = bool(names_asked_for(question)) and any(quote.defines(asked) for quote in quotes)
+    named = [quote.defines(asked) for quote in quotes] if by_name else []
+    if not any(named):
+        named = [quote.names_in_code(asked) for quote in quotes]
     read = []
-    for quote, value in zip(quotes, scores, strict=True):
-        named = quote.defines(asked) if defined else quote.names_in_code(asked)
-        score = value + scorer.named * named
+    for quote, value, has_name in zip(quotes, scores, named, strict=True):
+        score = value + scorer.named * has_name
         read.append(replace(quote, score=score, fit=quote.prior + scorer.weight * score))
     read.sort(key=lambda quote: -quote.fit)
     top = max(read, key=lambda quote: quote.score)
@@ -173,9 +172,14 @@ def _unlike(quotes: Iterable[Quote]) -> list[Quote]:
     return list(said.values())
 
 
-def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]) -> list[Quote]:
-    """The sentences that share most terms with the question, those of better passages first on a tie."""
-    wanted, named = set(terms(question)), bool(names_asked_for(question))
+def _candidates(
+    question: str, evidence: Sequence[Evidence], hits: Sequence[Hit], by_name: bool
+) -> list[Quote]:
+    """The sentences that share most terms with the question, those of better passages first on a tie.
+
+    Where a name is asked for, a definition within a page of text may be as short as one in code.
+    """
+    wanted = set(terms(question))
     found: list[tuple[int, int, Evidence, int, int]] = []
     seen: set[tuple[str, int]] = set()
     for item in evidence:
@@ -186,9 +190,10 @@ def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]
         for start, end in sentence_spans(item.parsed.text, item.start, item.end):
             key = (item.chunks[0].document_id, start)
             text = item.parsed.text[start:end]
-            short = code or (named and title_at([text], 0, python=False) is not None)
-            enough = len(WORDS.findall(text)) >= (2 if short else LEAST_WORDS)
-            if start in titles or key in seen or not enough or start < covered or text.endswith("?"):
+            if start in titles or key in seen or start < covered or text.endswith("?"):
+                continue
+            words = len(WORDS.findall(text))
+            if words < 2 or (words < LEAST_WORDS and not (code or (by_name and _is_definition(text)))):
                 continue
             if code:
                 covered = _with_docstring(item, start, end)
@@ -203,6 +208,10 @@ def _candidates(question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]
         Quote(item, start, end, SHARED * shared / most - BEHIND * place)
         for shared, place, item, start, end in found[:MAX_SCORED]
     ]
+
+
+def _is_definition(line: str) -> bool:
+    return title_at([line], 0, python=False) is not None
 
 
 def _place(item: Evidence, start: int, end: int, hits: Sequence[Hit]) -> int:

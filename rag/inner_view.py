@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.models import MODEL_FILE, OnnxModel
-from rag.reranking import inputs_of
+from rag.models import MODEL_FILE, OnnxModel, inputs_of, tokenizer_of
 
 LAYERS = (3, 4, 5, 6, 7)
 """Whose states are read, of 12: earlier the question is not seen yet, later only the score is left."""
@@ -47,11 +46,7 @@ class InnerView:
     """The built-in cross-encoder, opened a second time (100 MB). Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
+        self._tokenizer = tokenizer_of(folder, MAX_TOKENS)
         names = [_STATES.format(layer) for layer in LAYERS]
         names += [_ATTENTION.format(layer) for layer in range(_ALL_LAYERS)]
         self._model = OnnxModel((folder / MODEL_FILE).read_bytes() + _declared(names))

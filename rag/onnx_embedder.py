@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
 
 from rag.embedding import SPECIAL_TOKENS, Vectors
-from rag.models import MODEL_FILE, BuiltInModel, OnnxModel
+from rag.models import MODEL_FILE, BuiltInModel, OnnxModel, inputs_of, tokenizer_of
 
 
 class OnnxEmbedder:
@@ -28,9 +27,8 @@ class OnnxEmbedder:
         self.longest: int | None = model.max_tokens - SPECIAL_TOKENS
         self._prompt = model.query_prompt
         self._batch = batch
-        self._counter = _tokenizer(folder)
-        self._tokenizer = _tokenizer(folder)
-        self._tokenizer.enable_truncation(model.max_tokens)
+        self._counter = tokenizer_of(folder)
+        self._tokenizer = tokenizer_of(folder, model.max_tokens)
         self._model = OnnxModel(folder / MODEL_FILE)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
@@ -57,17 +55,5 @@ class OnnxEmbedder:
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def _first_tokens(self, texts: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-        given = [self._inputs(text) for text in self._tokenizer.encode_batch(list(texts))]
+        given = [inputs_of(text) for text in self._tokenizer.encode_batch(list(texts))]
         return (output[0, 0] for output in self._model.run_each(given))
-
-    def _inputs(self, text: Encoding) -> dict[str, NDArray[np.int64]]:
-        rows = {"input_ids": text.ids, "attention_mask": text.attention_mask, "token_type_ids": text.type_ids}
-        return {name: np.array([rows[name]], dtype=np.int64) for name in self._model.inputs}
-
-
-def _tokenizer(folder: Path) -> Tokenizer:
-    """As published, but that it neither cuts nor pads."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rag.errors import ModelUnavailable
-from rag.models import MODEL_FILE, OnnxModel, expect_on_hub, installed_path, is_built_in
+from rag.models import (
+    MODEL_FILE,
+    OnnxModel,
+    expect_on_hub,
+    inputs_of,
+    installed_path,
+    is_built_in,
+    tokenizer_of,
+)
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
-    from tokenizers import Encoding
 
 MAX_TOKENS = 256
 """Longest pair scored; a longer passage is cut, since cost grows with length."""
@@ -38,13 +42,8 @@ class OnnxReranker:
     """The built-in cross-encoder. Safe to use from several threads."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        from tokenizers import Tokenizer
-
         self.name = name
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        # The file as published pads every pair to 512 tokens, which costs tenfold on short ones.
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
+        self._tokenizer = tokenizer_of(folder, MAX_TOKENS)
         self._model = OnnxModel(folder / MODEL_FILE)
 
     def score(self, question: str, passages: Sequence[str]) -> list[float]:
@@ -103,9 +102,3 @@ def load_reranker(settings: Settings) -> Reranker:
             f"the reranker {name!r} cannot be loaded: {str(error).splitlines()[0]}",
             remedy="set RAG_RERANKER_MODEL to a built-in name, a folder or a hub model, or RAG_RERANK=false",
         ) from error
-
-
-def inputs_of(pair: Encoding) -> dict[str, NDArray[np.int64]]:
-    """A question and a passage as BERT reads them, each array of shape (1, tokens)."""
-    rows = {"input_ids": pair.ids, "attention_mask": pair.attention_mask, "token_type_ids": pair.type_ids}
-    return {name: np.array([row], dtype=np.int64) for name, row in rows.items()}

@@ -103,6 +103,11 @@ class LiveService:
                 f"the service did not end within {STOP_SECONDS} s:\n{self.printed()}"
             ) from None
 
+    @property
+    def pid(self) -> int:
+        """The number of its process, 0 when it does not run."""
+        return self._process.pid if self._process is not None else 0
+
     def printed(self) -> str:
         """What the service has printed so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""

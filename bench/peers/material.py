@@ -8,7 +8,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -164,3 +164,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         sys.exit(f"{path}: {error.strerror}; a set is a folder with corpus.jsonl and queries.jsonl")
     return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """The file of a set: all of it or nothing."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    part.replace(path)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from bench.peers.material import read_rows
+from bench.peers.material import read_rows, write_rows
 
 HERE = Path(__file__).parent
 SETS = ("code", "product")
@@ -67,8 +65,8 @@ def make(given: Path, made: Path) -> None:
     marker.unlink(missing_ok=True)
     texts = dict(_texts(packages_of(given)))
     rows = [placed(row, texts) for row in read_rows(given / "questions.jsonl")]
-    _write(made / "corpus.jsonl", [{"id": id, "title": id, "text": text} for id, text in texts.items()])
-    _write(made / "queries.jsonl", rows)
+    write_rows(made / "corpus.jsonl", [{"id": id, "title": id, "text": text} for id, text in texts.items()])
+    write_rows(made / "queries.jsonl", rows)
     marker.write_text(digest, "utf-8")
     print(f"{given.name}: {len(rows)} questions on {len(texts)} files, in {made}")
 
@@ -149,14 +147,6 @@ def _fetched(package: Package, place: Path) -> Path:
             f"{wanted} is another archive than the questions are about: remove what altered it on its way"
         )
     return archives[0]
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """All of it or nothing."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    os.replace(part, path)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from rag.models.catalogue import BuiltInModel, catalogue, installed_path, is_built_in, model_dimension
 from rag.models.fetching import fetch, verify
 from rag.models.hub import expect_on_hub
-from rag.models.onnx import MODEL_FILE, OnnxModel
+from rag.models.onnx import MODEL_FILE, OnnxModel, inputs_of, tokenizer_of
 
 __all__ = [
     "MODEL_FILE",
@@ -12,8 +12,10 @@ __all__ = [
     "catalogue",
     "expect_on_hub",
     "fetch",
+    "inputs_of",
     "installed_path",
     "is_built_in",
     "model_dimension",
+    "tokenizer_of",
     "verify",
 ]

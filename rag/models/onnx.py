@@ -9,10 +9,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
 
 MODEL_FILE = "model.onnx"
 """What a model in ONNX consists of, beside its tokenizer."""
@@ -65,6 +68,32 @@ class OnnxModel:
     def _run(self, given: Inputs) -> list[NDArray[Any]]:
         outputs: list[NDArray[Any]] = self._session.run(None, dict(given))
         return outputs
+
+
+def tokenizer_of(folder: Path, longest: int | None = None) -> Tokenizer:
+    """The tokenizer beside a model, which cuts what is longer than so many tokens.
+
+    It does not pad: the files as published pad every text to 512 tokens, which costs tenfold on short ones.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    if longest is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(longest, strategy="longest_first")
+    return tokenizer
+
+
+def inputs_of(encoding: Encoding) -> dict[str, NDArray[np.int64]]:
+    """A text, or a question and a passage, as BERT reads them, each array of shape (1, tokens)."""
+    rows = {
+        "input_ids": encoding.ids,
+        "attention_mask": encoding.attention_mask,
+        "token_type_ids": encoding.type_ids,
+    }
+    return {name: np.array([row], dtype=np.int64) for name, row in rows.items()}
 
 
 def _give_way() -> None:
