@@ -124,6 +124,8 @@ class _Timed(Quiet):
 
     began = 0.0
 
+    def scanned(self, path: str, done: int, total: int) -> None: ...
+
     def embedded(self, path: str, done: int, total: int) -> None:
         self.began = self.began or time.perf_counter()
 

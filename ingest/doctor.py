@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 from ingest.contexts.kept import ContextStore
 from ingest.contexts.run import alone
+from ingest.reading import kept_in, unfinished
 from ingest.run import open_pipeline
 from rag.doctor import Check
 from rag.documents import DocumentRecord
@@ -15,6 +16,9 @@ from rag.errors import CiteboxError, InvalidRequest
 from rag.settings import Settings
 from rag.store import Store
 from rag.store.files import FileStore
+
+DAY = 24 * 3600.0
+"""Seconds for which the work of a run that was not finished is spared by `--repair`."""
 
 
 async def examine(settings: Settings, *, repair: bool) -> list[Check]:
@@ -47,6 +51,7 @@ async def examine(settings: Settings, *, repair: bool) -> list[Check]:
         else:
             checks.append(Check(name="leftovers", state="OK", detail="none"))
         checks.extend(await _contexts(settings, store, repair=repair))
+        checks.extend(await asyncio.to_thread(_scans, settings, repair=repair))
         checks.append(_failures(records))
         checks.append(await _store(store))
     return checks
@@ -140,6 +145,21 @@ async def _contexts(settings: Settings, store: Store, *, repair: bool) -> list[C
         return []
     what = "removed" if repair else "kept for when they are added again; --repair removes them"
     return [Check(name="contexts", state="OK", detail=f"{strays} of documents that are not in: {what}")]
+
+
+def _scans(settings: Settings, *, repair: bool) -> list[Check]:
+    """What OCR read of files that are not in: an hour's work that the next run need not do again."""
+    folder = kept_in(settings)
+    if not (kept := unfinished(folder)):
+        return []
+    old = unfinished(folder, older_than=DAY) if repair else []
+    for path in old:
+        path.unlink(missing_ok=True)
+    removed = f", {len(old)} more removed" if old else ""
+    detail = f"pages of {len(kept) - len(old)} files that are not in, kept for when they are added again"
+    return [
+        Check(name="OCR", state="OK", detail=f"{detail}{removed}; --repair removes those of before today")
+    ]
 
 
 def _failures(records: Sequence[DocumentRecord]) -> Check:

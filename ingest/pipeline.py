@@ -22,6 +22,7 @@ from ingest.chunking import Chunker, longest_chunk
 from ingest.contexts.material import Tag, contexts_of, tag_of
 from ingest.contexts.wanted import WantedContexts
 from ingest.copying import copied, workplace
+from ingest.reading import OnPages, Reading
 from ingest.report import Outcome
 from ingest.searchable import beside, embedded_texts, searchable_parts
 from ingest.sources import Source, hash_file, shown
@@ -61,8 +62,16 @@ BATCHES_A_WRITE = 2
 """Of chunks that are embedded between two writes, each of which waits for the disk."""
 DEFAULT_COLLECTION = "default"
 
+OCR = "ocr1"
+"""Raised when OCR changes, so that documents with scanned pages count as changed."""
 OnChunks = Callable[[int, int], None]
 """Told (chunks embedded, chunks of the document) as one document goes in."""
+
+
+def _untold(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
 FindSource = Callable[[DocumentRecord], Awaitable[Source]]
 
 
@@ -107,11 +116,15 @@ class Pipeline:
         self._store = store
         self._files = FileStore(settings)
         self._embedder = embedder
-        self._parser = parser
+        self._reading = Reading(settings, parser, self._files)
         self._contexts = contexts or WantedContexts(settings)
 
     async def ingest(
-        self, source: Source, wanted: Placement, on_chunks: OnChunks = lambda done, total: None
+        self,
+        source: Source,
+        wanted: Placement,
+        on_chunks: OnChunks = _untold,
+        on_pages: OnPages = _untold,
     ) -> Outcome:
         """Bring one source into the store, or find that it is there unchanged.
 
@@ -123,7 +136,7 @@ class Pipeline:
         document_id = document_id_of(source.uri)
         async with self.lock(document_id):
             old = await self._store.record(document_id)
-            return await self._ingest(source, document_id, wanted.after(old), old, on_chunks)
+            return await self._ingest(source, document_id, wanted.after(old), old, on_chunks, on_pages)
 
     async def ingest_again(self, document_id: str, find: FindSource) -> Outcome:
         """As `ingest`, of a document that is in, from the source that `find` has for it.
@@ -139,7 +152,8 @@ class Pipeline:
             if old is None:
                 raise NotFound(f"there is no document {document_id!r}")
             placement = Placement().after(old)
-            return await self._ingest(await find(old), document_id, placement, old, lambda done, total: None)
+            source = await find(old)
+            return await self._ingest(source, document_id, placement, old, _untold, _untold)
 
     async def _ingest(
         self,
@@ -148,16 +162,16 @@ class Pipeline:
         placement: Placed,
         old: DocumentRecord | None,
         on_chunks: OnChunks,
+        on_pages: OnPages,
     ) -> Outcome:
         try:
             sha256 = await asyncio.to_thread(hash_file, source.path)
             tags = self._contexts.tags(document_id, old)
-            version = self.version_of(sha256, placement, *tags[:1])
-            same = old is not None and old.state == "ready" and old.version == version
+            same = old is not None and self._is_live(old, sha256, placement, *tags[:1])
             if old is not None and same and self._contexts.complete(old):
-                await self._remove_others(document_id, version)
+                await self._remove_others(document_id, str(old.version))
                 return _outcome(source, "unchanged", old)
-            record = await self._write_beside(source, document_id, placement, tags, on_chunks)
+            record = await self._write_beside(source, old, placement, tags, on_chunks, on_pages)
         except (StoreError, ModelUnavailable):
             raise
         except Exception as error:
@@ -167,6 +181,7 @@ class Pipeline:
         # From here on the new version answers, and whatever fails is no fault of the document's.
         await self._store.make_live(record)
         await self._remove_others(document_id, str(record.version))
+        await self._reading.forget(record.sha256)
         return _outcome(source, "changed" if old and old.version else "new", record)
 
     async def is_current(self, source: Source, old: DocumentRecord, wanted: Placement) -> bool:
@@ -176,32 +191,45 @@ class Pipeline:
         except SourceError:
             return False
         tag = tag_of(old)
-        version = self.version_of(sha256, wanted.after(old), *([tag] if tag else []))
-        return old.state == "ready" and old.version == version
+        return self._is_live(old, sha256, wanted.after(old), *([tag] if tag else []))
+
+    def _is_live(self, old: DocumentRecord, sha256: str, placement: Placed, *contexts: Tag) -> bool:
+        """Whether this content, placed like this, is what `old` has; not if it has pages for OCR to read.
+
+        What was read by OCR stays when OCR is turned off.
+        """
+        readable = self._settings.ocr_max_pages > 0 and bool(old.pages_without_text)
+        versions = [self.version_of(sha256, placement, *contexts, ocr=True)]
+        versions += [] if readable else [self.version_of(sha256, placement, *contexts)]
+        return old.state == "ready" and old.version in versions
 
     async def read(self, source: Source) -> tuple[ParsedDocument, list[Chunk]]:
-        """What `ingest` would make of a source now, without storing anything."""
+        """What `ingest` would make of a source now, without storing anything but what OCR reads."""
+        old = await self._store.record(document_id_of(source.uri))
         with workplace() as folder:
             original = folder / f"original{source.path.suffix}"
-            await asyncio.to_thread(copied, source.path, original)
-            parsed = await self._parser.parse(original, source.name)
+            sha256 = await asyncio.to_thread(copied, source.path, original)
+            parsed = await self._reading.read(original, source.name, sha256, old, _untold)
         return parsed, await asyncio.to_thread(self._chunk, parsed, document_id_of(source.uri), "")
 
     async def _write_beside(
         self,
         source: Source,
-        document_id: str,
+        old: DocumentRecord | None,
         placement: Placed,
         tags: Sequence[Tag],
         on_chunks: OnChunks,
+        on_pages: OnPages,
     ) -> DocumentRecord:
         """Write a new version beside the live one; returns the record that will make it live."""
+        document_id = document_id_of(source.uri)
         with workplace() as folder:
             # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
             original = folder / f"original{source.path.suffix}"
             sha256 = await asyncio.to_thread(copied, source.path, original)
-            version = self.version_of(sha256, placement, *tags[:1])
-            parsed = await self._parser.parse(original, source.name)
+            parsed = await self._reading.read(original, source.name, sha256, old, on_pages)
+            ocr = self._settings.ocr_max_pages > 0 and bool(parsed.scanned or parsed.pages_without_text)
+            version = self.version_of(sha256, placement, *tags[:1], ocr=ocr)
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
                 raise NoTextFound("there is no text in it")
@@ -229,12 +257,13 @@ class Pipeline:
             await self._store.remove_document(document_id)
             await self._files.remove_document(document_id)
 
-    def version_of(self, sha256: str, placement: Placed, *contexts: Tag) -> str:
+    def version_of(self, sha256: str, placement: Placed, *contexts: Tag, ocr: bool = False) -> str:
         """The version that this content, placed like this and indexed by these settings, would have.
 
         The placement is part of it: a change of access groups makes a new version, so that there is no
         moment at which some chunks of a document have the new groups and some the old. By what its contexts
-        are written, if it gets any, is part of it too; how many there are is not.
+        are written, if it gets any, is part of it too; how many there are is not. So is whether pages of it
+        were read by OCR, or tried.
         """
         parts = (
             FORMAT,
@@ -244,6 +273,7 @@ class Pipeline:
             placement.collection,
             *sorted(placement.groups),
             *map(str, contexts),
+            *([OCR] if ocr else []),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -359,6 +389,7 @@ def _record(
         groups=placement.groups,
         pages=len(parsed.pages),
         pages_without_text=parsed.pages_without_text,
+        ocr_pages=tuple(page.number for page in parsed.scanned),
         chunks=chunks,
         characters=len(parsed.text),
         contexts=contexts,
@@ -394,5 +425,6 @@ def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
         chunks=record.chunks,
         pages=record.pages,
         pages_without_text=record.pages_without_text,
+        ocr_pages=record.ocr_pages,
         chunks_without_context=record.chunks - record.contexts.total if record.contexts else 0,
     )

@@ -38,6 +38,14 @@ class Bars:
     def started(self, path: str) -> None:
         self._progress.reset(self._chunks, description=_name(path), total=None, visible=True)
 
+    def scanned(self, path: str, done: int, total: int) -> None:
+        """Pages read by OCR, of those to be read of a file."""
+        self._progress.update(
+            self._chunks, description=f"OCR {_name(path)}", completed=done, total=total, visible=True
+        )
+        if self._now():
+            err.print(f"OCR {_name(path)}: {done} of {total} pages")
+
     def embedded(self, path: str, done: int, total: int) -> None:
         self._progress.update(
             self._chunks, description=_name(path), completed=done, total=total, visible=True
@@ -48,11 +56,16 @@ class Bars:
         if self._files is not None and outcome.document_id is not None:
             self._progress.advance(self._files)
             self._done += 1
-            if self._progress.disable and time.monotonic() - self._said > EVERY_SECONDS:
-                self._said = time.monotonic()
+            if self._now():
                 err.print(f"{self._done} of {self._found} files")
         if outcome.status == "failed" and self._name_failures:
             err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
+
+    def _now(self) -> bool:
+        """Whether it is time for a line, where no bar is shown."""
+        due = self._progress.disable and time.monotonic() - self._said > EVERY_SECONDS
+        self._said = time.monotonic() if due else self._said
+        return due
 
 
 def _name(path: str) -> str:
@@ -86,6 +99,8 @@ def summary(report: Report) -> None:
         table.add_row(name, str(sums[name]))
     failed = len(report.failed)
     table.add_row("failed", f"[red]{failed}[/]" if failed else "0")
+    if sums["ocr_pages"]:
+        table.add_row("pages read by OCR", str(sums["ocr_pages"]))
     table.add_row("pages without text", str(sums["pages_without_text"]))
     if report.skipped:
         table.add_row("skipped, not a document", f"{len(report.skipped)} ({_by_reason(report)})")

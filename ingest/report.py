@@ -23,6 +23,7 @@ class Outcome:
     chunks: int = 0
     pages: int = 0
     pages_without_text: tuple[int, ...] = ()
+    ocr_pages: tuple[int, ...] = ()
     chunks_without_context: int = 0
     """Of a document that has contexts."""
     reason: str | None = None
@@ -67,6 +68,7 @@ class Report:
             "documents": len(whole),
             "chunks": sum(outcome.chunks for outcome in whole),
             "pages_without_text": sum(len(outcome.pages_without_text) for outcome in whole),
+            "ocr_pages": sum(len(outcome.ocr_pages) for outcome in whole),
             "chunks_without_context": sum(outcome.chunks_without_context for outcome in whole),
             "contexts": None if self.contexts is None else self.contexts.as_json(),
             "seconds": round(self.seconds, 2),

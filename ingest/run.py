@@ -40,6 +40,7 @@ class Watcher(Protocol):
 
     def found(self, files: int) -> None: ...
     def started(self, path: str) -> None: ...
+    def scanned(self, path: str, done: int, total: int) -> None: ...
     def embedded(self, path: str, done: int, total: int) -> None: ...
     def finished(self, outcome: Outcome) -> None: ...
 
@@ -128,7 +129,8 @@ async def take_all(
             path = str(source.path)
             watcher.started(path)
             async with alone if source.size > LARGE else nullcontext():
-                outcome = await pipeline.ingest(source, placement, partial(watcher.embedded, path))
+                on_chunks, on_pages = partial(watcher.embedded, path), partial(watcher.scanned, path)
+                outcome = await pipeline.ingest(source, placement, on_chunks, on_pages)
             places[id(outcome)] = place
             _note(report, watcher, outcome)
 

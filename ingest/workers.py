@@ -12,18 +12,25 @@ import os
 import resource
 import signal
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from rag.documents import ParsedDocument
 from rag.errors import CiteboxError, SourceDamaged
+from rag.scanned import ScannedPage
+
+T = TypeVar("T")
 
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space a parser may use."""
+OCR_SECONDS = 120.0
+"""For one page; a slow processor takes ten seconds, and four times that for one that lies on its side."""
 
 
 class ParserProcess:
@@ -42,27 +49,39 @@ class ParserProcess:
     ) -> None:
         self._kill()
 
-    async def parse(self, path: Path, name: str) -> ParsedDocument:
-        """The document at `path`, which its readers know as `name`.
+    async def parse(self, path: Path, name: str, scanned: Sequence[ScannedPage] = ()) -> ParsedDocument:
+        """The document at `path`, which its readers know as `name`; `scanned` are pages of it read by OCR.
 
         Raises:
             SourceError: what the parser found wrong; SourceDamaged also when it hung or died.
         """
+        return await self._run(self._seconds, _parse, str(path), name, tuple(scanned))
+
+    async def read_scan(self, path: Path, number: int, *, has_letters: bool) -> ScannedPage | None:
+        """Page `number` of the PDF at `path` by OCR; None when nothing is written on it.
+
+        One that has letters of its own is read only where pictures cover most of it.
+
+        Raises:
+            SourceDamaged: the page cannot be drawn, or reading it hung or died.
+        """
+        return await self._run(OCR_SECONDS, _read_scan, str(path), number, has_letters)
+
+    async def _run(self, seconds: float, work: Callable[..., T], *arguments: object) -> T:
         # One at a time, so that the time limit is the file's own and ending it harms no other.
         async with self._turn:
-            return await self._parse(path, name)
+            return await self._result(seconds, work, *arguments)
 
-    async def _parse(self, path: Path, name: str) -> ParsedDocument:
+    async def _result(self, seconds: float, work: Callable[..., T], *arguments: object) -> T:
         pool = self._ready()
         try:
-            work = asyncio.wrap_future(pool.submit(_parse, str(path), name))
-            return await asyncio.wait_for(work, self._seconds)
+            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(work, *arguments)), seconds)
         except asyncio.CancelledError:
             self._kill()  # or the next file would wait for this one
             raise
         except TimeoutError:
             self._kill()
-            raise SourceDamaged(f"reading it took more than {self._seconds:.0f} s and was given up") from None
+            raise SourceDamaged(f"reading it took more than {seconds:.0f} s and was given up") from None
         except BrokenProcessPool:
             self._kill()
             raise SourceDamaged("its parser died on it (out of memory, or a damaged file)") from None
@@ -124,7 +143,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _parse(path: str, name: str) -> ParsedDocument:
+def _parse(path: str, name: str, scanned: tuple[ScannedPage, ...]) -> ParsedDocument:
     from ingest.parsing import parse
 
-    return parse(Path(path), name=name)
+    return parse(Path(path), name=name, scanned=scanned)
+
+
+def _read_scan(path: str, number: int, has_letters: bool) -> ScannedPage | None:
+    from ingest.parsing.ocr import is_scan, read_page
+
+    return read_page(Path(path), number) if not has_letters or is_scan(Path(path), number) else None

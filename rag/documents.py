@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rag.scanned import ScannedPage
+
 NAMESPACE = uuid.UUID("6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11")
 EVERYONE = "everyone"
 CODE = "text/x-source"
@@ -73,13 +75,17 @@ class Heading:
 
 @dataclass(frozen=True)
 class ParsedDocument:
-    """The text of one file, with its pages and headings; `text` is what every offset refers to."""
+    """The text of one file, with its pages and headings; `text` is what every offset refers to.
+
+    `scanned` has what OCR read on those pages that are pictures.
+    """
 
     title: str
     text: str
     media_type: str
     pages: tuple[Page, ...] = ()
     headings: tuple[Heading, ...] = ()
+    scanned: tuple[ScannedPage, ...] = ()
 
     @property
     def pages_without_text(self) -> tuple[int, ...]:
@@ -209,6 +215,9 @@ class DocumentRecord(_Wire):
     groups: tuple[str, ...] = (EVERYONE,)
     pages: int = 0
     pages_without_text: tuple[int, ...] = ()
+    ocr_pages: tuple[int, ...] = Field(
+        default=(), description="Pages that are pictures, whose text was read by OCR and may have errors."
+    )
     chunks: int = 0
     characters: int = 0
     contexts: Contexts | None = Field(

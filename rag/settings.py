@@ -94,6 +94,12 @@ class Settings(BaseSettings):
 
     # Ingest
     max_file_mb: int = Field(default=200, ge=1, description="Files larger than this are refused (MB).")
+    ocr_max_pages: int = Field(
+        default=1000,
+        ge=0,
+        description="Scanned pages of a PDF that OCR reads at most, at seconds each; further ones have no "
+        "text. 0: OCR is off.",
+    )
     chunk_tokens: int = Field(
         default=160,
         ge=32,

@@ -20,14 +20,17 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen import canvas
 
-from ingest.parsing import parse
+from ingest.parsing import parse, parse_bytes
+from ingest.parsing.ocr import read_page
 from rag.documents import Page, ParsedDocument, document_id_of
 from rag.errors import NotFound, PictureFailed
 from rag.pictures.marks import Marks
 from rag.pictures.pictures import Pictures
 from rag.pictures.process import Workers
+from rag.scanned import turned
 from rag.settings import Settings
 from rag.store.files import FileStore
+from tests.ingest.scans import scan_of
 
 FONT, SIZE = "Helvetica", 12
 WIDTH, HEIGHT = A4
@@ -141,6 +144,33 @@ async def test_a_passage_of_several_lines_has_a_rectangle_for_each(shelf: Shelf)
     marks = await stored.marks(stored.parsed.text)
     assert marks.exact
     assert [stands_at(marks, index, *line) for index, line in enumerate(lines)] == [True] * 3
+
+
+@pytest.mark.parametrize(("quarters", "crooked"), [(0, 0.8), (1, 0.0)])
+async def test_on_a_scan_the_marks_lie_where_ocr_read_the_words(
+    shelf: Shelf, tmp_path: Path, quarters: int, crooked: float
+) -> None:
+    lines = [(72, 700, "The gate is closed at night."), (72, 640, "The key hangs beside the door.")]
+    scan = scan_of(pdf(lines), quarters=quarters, crooked=crooked)
+    (tmp_path / "scan.pdf").write_bytes(scan)
+    page = read_page(tmp_path / "scan.pdf", 1)
+    assert page is not None
+    stored = await shelf.put(scan, parse_bytes(scan, "scan.pdf", [page]))
+    words = "hangs beside the door"
+    marks = await stored.marks(words)
+    assert marks.exact
+    left = 72 + stringWidth("The key ", FONT, SIZE)
+    # Where the words stand on the paper, turned about its middle as the paper was.
+    x, y = turned(
+        left + stringWidth(words, FONT, SIZE) / 2 - WIDTH / 2, HEIGHT / 2 - 644, 90 * quarters + crooked
+    )
+    width, height = (HEIGHT, WIDTH) if quarters % 2 else (WIDTH, HEIGHT)
+    boxes = marks.rectangles
+    right, bottom = (max(b.left + b.width for b in boxes), max(b.top + b.height for b in boxes))
+    middle_x = (min(b.left for b in boxes) + right) / 2 * width
+    middle_y = (min(b.top for b in boxes) + bottom) / 2 * height
+    assert abs(middle_x - (x + width / 2)) < SIZE
+    assert abs(middle_y - (y + height / 2)) < SIZE / 2
 
 
 async def test_the_second_of_two_equal_passages_is_marked_when_it_is_meant(shelf: Shelf) -> None:

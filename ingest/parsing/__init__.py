@@ -7,6 +7,7 @@ table rows and headings have lines of their own, and every offset points into ex
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -23,6 +24,7 @@ from ingest.parsing.formats import (
 )
 from rag.documents import CODE, ParsedDocument
 from rag.errors import SourceDamaged, SourceError, SourceUnreadable
+from rag.scanned import ScannedPage
 
 __all__ = ["MEDIA_TYPES", "SUPPORTED", "parse", "parse_bytes"]
 
@@ -38,11 +40,13 @@ _NAMES = {
 
 
 class _Parser(Protocol):
-    def parse(self, data: bytes, name: str) -> ParsedDocument: ...
+    def parse(self, data: bytes, name: str, **more: Sequence[ScannedPage]) -> ParsedDocument: ...
 
 
-def parse(path: Path, *, name: str | None = None) -> ParsedDocument:
+def parse(path: Path, *, name: str | None = None, scanned: Sequence[ScannedPage] = ()) -> ParsedDocument:
     """Read one file into text; `name` stands for the file's own name when it was stored under another.
+
+    `scanned` are pages of a PDF that were read by OCR.
 
     Raises:
         SourceUnreadable: the file cannot be opened.
@@ -55,23 +59,25 @@ def parse(path: Path, *, name: str | None = None) -> ParsedDocument:
         data = path.read_bytes()
     except OSError as error:
         raise SourceUnreadable(f"cannot be read: {(error.strerror or 'unknown reason').lower()}") from error
-    return parse_bytes(data, name or path.name)
+    return parse_bytes(data, name or path.name, scanned)
 
 
-def parse_bytes(data: bytes, name: str) -> ParsedDocument:
+def parse_bytes(data: bytes, name: str, scanned: Sequence[ScannedPage] = ()) -> ParsedDocument:
     """The text of a file's content; its format is told by the extension of `name` and the first bytes.
+
+    Of a PDF that is made of pictures, and of which no page is in `scanned`, the text is empty.
 
     Raises:
         EmptySource: there is nothing in it.
         UnsupportedFormat: not a supported format, or named as another one.
         SourceEncrypted: a password is needed.
         SourceDamaged: it cannot be read as what it is.
-        NoTextFound: a PDF made of pictures.
     """
     media_type = media_type_of(name, data)
     parser = cast("_Parser", importlib.import_module(f"ingest.parsing.{_MODULES[media_type]}"))
+    more = {"scanned": scanned} if media_type == PDF and scanned else {}
     try:
-        return parser.parse(data, name)
+        return parser.parse(data, name, **more)
     except SourceError:
         raise
     except (Exception, RecursionError, MemoryError) as error:

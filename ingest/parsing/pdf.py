@@ -6,7 +6,8 @@ import io
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,10 @@ from ingest.parsing.pdf_furniture import remove_furniture
 from ingest.parsing.pdf_headings import OutlineEntry, mark_headings, title_by_font
 from ingest.parsing.pdf_lines import Line, LineCollector
 from ingest.parsing.pdf_reflow import Block, blocks_of_pages
-from rag.documents import ParsedDocument
-from rag.errors import NoTextFound, SourceDamaged, SourceEncrypted
+from ingest.parsing.pdf_scans import lines_of
+from rag.documents import Page, ParsedDocument
+from rag.errors import SourceDamaged, SourceEncrypted
+from rag.scanned import ScannedPage
 
 PAGE_SECONDS = 10.0
 DOCUMENT_SECONDS = 60.0  # and half a second for each page
@@ -47,31 +50,36 @@ class _PageTookTooLong(Exception):
     """Raised from inside pypdf's walk over a page, which is the only place that can stop it."""
 
 
-def parse(data: bytes, name: str) -> ParsedDocument:
-    """The text of all pages; a page that cannot be read counts as one without text.
+def parse(data: bytes, name: str, scanned: Sequence[ScannedPage] = ()) -> ParsedDocument:
+    """The text of all pages; a page that cannot be read counts as one without text, and so does a picture.
+
+    What OCR read on pages that are pictures stands in `scanned`.
 
     Raises:
         SourceEncrypted: a password is needed.
         SourceDamaged: no page can be read.
-        NoTextFound: the pages are pictures.
     """
     with apply_configuration(**_LIMITS):
         reader = _open(data)
         pages = _read_pages(reader)
+        for scan in scanned:
+            pages[scan.number - 1] = lines_of(scan)
         remove_furniture(pages)
         mark_headings(pages, _outline(reader))
         title = _guarded(lambda: reader.metadata.title if reader.metadata else None)
+    title = usable_title(title) or title_by_font(pages)
     if not any(pages):
-        count = len(pages)
-        where = "its only page" if count == 1 else f"any of its {count} pages"
-        raise NoTextFound(f"no text on {where}; it looks scanned", remedy="run OCR first, e.g. ocrmypdf")
+        blank = tuple(Page(number, 0, 0) for number in range(1, len(pages) + 1))
+        return ParsedDocument(
+            title=title or one_line(name.rsplit(".", 1)[0]), text="", media_type=PDF, pages=blank
+        )
     builder = TextBuilder()
     for number, blocks in enumerate(blocks_of_pages(pages), start=1):
         builder.start_page(number)
         for block in blocks:
             _add(builder, block)
         builder.end_page()
-    return builder.finish(media_type=PDF, name=name, title=usable_title(title) or title_by_font(pages))
+    return replace(builder.finish(media_type=PDF, name=name, title=title), scanned=tuple(scanned))
 
 
 def _add(builder: TextBuilder, block: Block) -> None:

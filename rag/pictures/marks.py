@@ -52,7 +52,7 @@ class Marks(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """A page as PDFium reads it: codes, and four numbers for each: left, top, right, bottom as fractions."""
+    """A page as PDFium or OCR reads it: codes, and for each left, top, right, bottom as fractions."""
 
     width: float
     height: float

@@ -10,6 +10,7 @@ from rag.documents import ParsedDocument
 from rag.errors import NotFound, PictureFailed
 from rag.pictures.marks import Letters, Marks, find_marks
 from rag.pictures.process import Workers
+from rag.pictures.scans import letters_of_scan
 from rag.store.files import FileStore
 
 PDF = "application/pdf"
@@ -45,8 +46,13 @@ class Pictures:
         Raises: as `picture`.
         """
         parsed = await _page_of(files, document_id, version, number)
-        made = await self._made(files, document_id, version, {"do": "read", "page": number})
-        letters = letters_of(made)
+        scan = next((page for page in parsed.scanned if page.number == number), None)
+        if scan is not None:
+            letters = letters_of_scan(scan)
+        else:
+            letters = letters_of(
+                await self._made(files, document_id, version, {"do": "read", "page": number})
+            )
         page = next(page for page in parsed.pages if page.number == number)
         return await asyncio.to_thread(
             find_marks,

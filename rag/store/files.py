@@ -2,7 +2,8 @@
 
     <files>/<index>/<document id>/<version>/original.pdf     the bytes as they came
                                             text.txt         the text that every offset refers to
-                                            structure.json   title, media type, pages, headings; written last
+                                            structure.json   title, media type, pages, headings, what OCR read
+                                                             on which place of a page; written last
 
 A version counts as stored once its structure.json is there, and each file appears under its name whole:
 by a rename on a local disk, by a single put on an object store. Names are made of our own ids alone.
@@ -29,6 +30,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from rag.documents import Heading, Page, ParsedDocument, is_document_id
 from rag.errors import NotFound, SettingsError, StoreError, StoreUnavailable
+from rag.scanned import scanned_page_of
 from rag.settings import Settings
 
 T = TypeVar("T")
@@ -92,6 +94,7 @@ class FileStore:
             "media_type": parsed.media_type,
             "pages": [asdict(page) for page in parsed.pages],
             "headings": [asdict(heading) for heading in parsed.headings],
+            "scanned": [asdict(page) for page in parsed.scanned],
             "original": name,
             "characters": len(parsed.text),
         }
@@ -194,6 +197,7 @@ class FileStore:
                 media_type=structure["media_type"],
                 pages=tuple(Page(**page) for page in structure["pages"]),
                 headings=tuple(Heading(**heading) for heading in structure["headings"]),
+                scanned=tuple(scanned_page_of(page) for page in structure.get("scanned", ())),
             )
         except (UnicodeDecodeError, LookupError, TypeError) as error:
             raise _damaged(document_id, version) from error

@@ -10,6 +10,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
 from tests.ingest import files
+from tests.ingest.scans import scan_of
 
 ANSWER = "The library of the Wren office closes at nine in the evening."
 QUESTION = "When does the library of the Wren office close?"
@@ -22,6 +23,7 @@ GOOD = {
     "notes.txt": b"The minutes are kept in the blue cabinet.\n",
     "report.pdf": files.pdf_report(),
     "half-scanned.pdf": files.pdf_of_texts(["A page of words about the cellar of the Wren office.", ""]),
+    "scan.pdf": scan_of(files.pdf_of_texts(["The seal of the Wren office is kept in the iron safe."])),
     "deep/er/notes.txt": b"The second minutes are kept in the red cabinet.\n",
 }
 

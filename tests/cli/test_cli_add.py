@@ -11,7 +11,10 @@ import pytest
 from .commands import Commands, Ran
 from .folder import BROKEN, GOOD, MAX_FILE_MB
 
-FIELDS = {"new", "changed", "unchanged", "failed", "documents", "chunks", "pages_without_text", "seconds"}
+FIELDS = {"new", "changed", "unchanged", "failed", "documents", "chunks", "seconds"} | {
+    "pages_without_text",
+    "ocr_pages",
+}
 
 
 def names(report: Any) -> dict[str, str]:
@@ -34,7 +37,7 @@ def test_the_report_has_every_field_that_others_rely_on(added: Ran) -> None:
     assert all(failure.keys() == {"path", "reason"} for failure in report["failed"])
     assert (report["changed"], report["unchanged"]) == (0, 0)
     assert report["chunks"] >= len(GOOD)
-    assert report["pages_without_text"] == 1
+    assert (report["pages_without_text"], report["ocr_pages"]) == (1, 1)
     assert report["seconds"] > 0
 
 

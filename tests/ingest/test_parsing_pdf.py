@@ -5,7 +5,7 @@ import pytest
 from ingest.parsing import parse_bytes
 from ingest.parsing.pdf_lines import Line
 from ingest.parsing.pdf_reflow import blocks_of_pages
-from rag.errors import NoTextFound, SourceDamaged, SourceEncrypted
+from rag.errors import SourceDamaged, SourceEncrypted
 from tests.ingest import files
 
 
@@ -82,14 +82,6 @@ def test_a_page_without_text_is_an_empty_page_and_the_rest_goes_in() -> None:
     assert document.pages_without_text == (2,)
     assert document.pages[1].start == document.pages[1].end
     assert document.page_at(document.text.index("third")) == 3
-
-
-def test_a_scan_says_how_many_pages_and_what_to_do() -> None:
-    with pytest.raises(NoTextFound) as caught:
-        parse_bytes(files.pdf_of_texts([""] * 12), "x.pdf")
-    assert str(caught.value) == (
-        "no text on any of its 12 pages; it looks scanned (run OCR first, e.g. ocrmypdf)"
-    )
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])

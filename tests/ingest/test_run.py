@@ -17,6 +17,8 @@ from ingest.run import AT_ONCE, once, take_all
 from ingest.sources import Source
 from rag.errors import StoreUnavailable
 
+OnCount = Callable[[int, int], None]
+
 
 class Watcher:
     def __init__(self) -> None:
@@ -28,6 +30,8 @@ class Watcher:
 
     def started(self, path: str) -> None:
         self.began.append(path)
+
+    def scanned(self, path: str, done: int, total: int) -> None: ...
 
     def embedded(self, path: str, done: int, total: int) -> None:
         self.shown.append((path, done, total))
@@ -44,7 +48,7 @@ class Scripted:
         self.cut_off: list[str] = []
 
     async def ingest(
-        self, source: Source, placement: Placement, on_chunks: Callable[[int, int], None]
+        self, source: Source, placement: Placement, on_chunks: OnCount, on_pages: OnCount
     ) -> Outcome:
         on_chunks(1, 2)
         try:

@@ -1,0 +1,95 @@
+"""Boxes of text in the order in which one reads them: columns one after the other, rows of a table whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from rag.scanned import ScannedLine
+
+PROSE = 25
+"""Letters of a usual line of a column; what is shorter on one side is a table, which is read row by row."""
+FEWEST = 4
+"""Lines on each side of the gap between two columns."""
+CROSSING = 0.25
+"""Part of the lines that may run across the gap: titles, footnotes."""
+
+
+def in_reading_order(lines: Sequence[ScannedLine]) -> list[ScannedLine]:
+    """The lines from top to bottom; where two columns stand side by side, the left one first.
+
+    Lines across the gap part what stands above them from what stands below.
+    """
+    gap = _gap(lines)
+    if gap is None:
+        return [line for row in rows(lines) for line in row]
+    ordered: list[ScannedLine] = []
+    left: list[ScannedLine] = []
+    right: list[ScannedLine] = []
+
+    def end_band() -> None:
+        ordered.extend((*in_reading_order(left), *in_reading_order(right)))
+        left.clear()
+        right.clear()
+
+    for line in sorted(lines, key=lambda one: one.top):
+        if line.right <= gap:
+            left.append(line)
+        elif line.left >= gap:
+            right.append(line)
+        else:
+            end_band()
+            ordered.append(line)
+    end_band()
+    return ordered
+
+
+def rows(lines: Sequence[ScannedLine]) -> list[list[ScannedLine]]:
+    """Lines at one height, from left to right; the rows from top to bottom."""
+    found: list[list[ScannedLine]] = []
+    for line in sorted(lines, key=lambda one: one.top + one.bottom):
+        if found and beside(found[-1][0], line):
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return [sorted(row, key=lambda one: one.left) for row in found]
+
+
+def beside(one: ScannedLine, other: ScannedLine) -> bool:
+    """Whether two boxes stand at one height: more than half of the lower one's height is common."""
+    common = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return common > 0.5 * min(one.bottom - one.top, other.bottom - other.top)
+
+
+def _gap(lines: Sequence[ScannedLine]) -> float | None:
+    """Where a page of columns is best cut in two, from left to right; None for one column, or a table."""
+    if len(lines) < 2 * FEWEST:
+        return None
+    best: tuple[int, float] | None = None
+    for right_side in lines:
+        at = right_side.left - 0.5
+        left = [line for line in lines if line.right <= at]
+        right = [line for line in lines if line.left >= at]
+        crossing = len(lines) - len(left) - len(right)
+        if min(len(left), len(right)) < FEWEST or crossing > CROSSING * len(lines):
+            continue
+        if min(_usual(left), _usual(right)) < PROSE or not _side_by_side(left, right):
+            continue
+        if best is None or crossing < best[0]:
+            best = crossing, at
+    return best[1] if best else None
+
+
+def _usual(lines: Sequence[ScannedLine]) -> float:
+    return median(len(line.text) for line in lines)
+
+
+def _side_by_side(left: Sequence[ScannedLine], right: Sequence[ScannedLine]) -> bool:
+    """Whether both stand at the same heights, at least for half of the lower one."""
+
+    def span(lines: Sequence[ScannedLine]) -> tuple[float, float]:
+        return min(line.top for line in lines), max(line.bottom for line in lines)
+
+    (top, bottom), (other_top, other_bottom) = span(left), span(right)
+    common = min(bottom, other_bottom) - max(top, other_top)
+    return common > 0.5 * min(bottom - top, other_bottom - other_top)
