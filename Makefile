@@ -14,7 +14,7 @@ NODE_MODULES := $(SEARCHBOX)/node_modules/.package-lock.json
 
 .PHONY: help demo test setup setup-dev models check apt-install screenshots searchbox clean\
 	bench-routing bench-grounding bench-abstain bench-short bench-cache bench-followups bench-retrieval bench-throughput bench-ingest bench-peers\
-	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps bench-start bench-names peers-set
+	bench-scale bench-marks bench-searchbox bench-quality bench-memory bench-gaps bench-start bench-names bench-adapter bench-ocr peers-set
 
 help:
 	@echo "make demo          set up, ingest data/library, answer a question, serve http://127.0.0.1:8000"
@@ -25,7 +25,8 @@ help:
 	@echo "make screenshots   the pictures in the README and docs, made by the browser tests"
 	@echo "make bench-routing, bench-grounding, bench-abstain, bench-short, bench-cache, bench-followups, bench-retrieval,"
 	@echo "     bench-throughput, bench-ingest, bench-peers, bench-scale, bench-marks,"
-	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps, bench-start, bench-names"
+	@echo "     bench-searchbox, bench-quality, bench-memory, bench-gaps, bench-start, bench-names,"
+	@echo "     bench-adapter, bench-ocr"
 	@echo "                   print the tables of docs/benchmarks.md"
 	@echo "make clean         remove the virtual environment and caches; documents and models stay"
 
@@ -134,6 +135,13 @@ bench-names: setup models
 	$(if $(SET),,$(BIN)/python -m bench.sets var/sets)
 	$(BIN)/python -m bench.names $(or $(SET),var/sets/code) var/sets/names
 	$(BIN)/python -m bench.quality var/sets/names
+
+# What questions on code gain by their adapter, which it learns anew; FIT=1 writes it into the package.
+bench-adapter: setup-dev models
+	$(BIN)/python -m bench.code_adapter $(if $(FIT),--fit)
+
+bench-ocr: setup-dev
+	$(BIN)/python -m bench.ocr
 
 bench-start: setup models
 	$(BIN)/python -m bench.starting

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from ingest.parsing import parse
-from rag.documents import ParsedDocument
+from rag.parsed import ParsedDocument
 from rag.pictures.marks import Letters, find_marks
 from rag.pictures.pictures import letters_of
 from rag.pictures.process import Workers

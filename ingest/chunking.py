@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.documents import CODE, Chunk, ParsedDocument, chunk_id_of
+from rag.documents import CODE, Chunk, chunk_id_of
+from rag.parsed import ParsedDocument
 
 Span = tuple[int, int]
 Cut = Callable[[str], list[str]]

@@ -14,7 +14,6 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from filelock import AsyncFileLock
 
@@ -23,6 +22,7 @@ from ingest.contexts.material import Tag, contexts_of, tag_of
 from ingest.contexts.wanted import WantedContexts
 from ingest.copying import copied, workplace
 from ingest.reading import OnPages, Reading
+from ingest.records import failed_record, outcome_of, ready_record
 from ingest.report import Outcome
 from ingest.searchable import beside, embedded_texts, searchable_parts
 from ingest.sources import Source, hash_file, shown
@@ -30,13 +30,10 @@ from ingest.workers import ParserProcess
 from rag.documents import (
     EVERYONE,
     Chunk,
-    Contexts,
     DocumentRecord,
     IndexedChunk,
-    ParsedDocument,
     SparseVector,
     document_id_of,
-    utc_now,
 )
 from rag.embedding import Embedder
 from rag.errors import (
@@ -48,6 +45,7 @@ from rag.errors import (
     StoreError,
     StoreUnavailable,
 )
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 from rag.sparse import encode_passage
 from rag.store import Store
@@ -170,19 +168,19 @@ class Pipeline:
             same = old is not None and self._is_live(old, sha256, placement, *tags[:1])
             if old is not None and same and self._contexts.complete(old):
                 await self._remove_others(document_id, str(old.version))
-                return _outcome(source, "unchanged", old)
+                return outcome_of(source, "unchanged", old)
             record = await self._write_beside(source, old, placement, tags, on_chunks, on_pages)
         except (StoreError, ModelUnavailable):
             raise
         except Exception as error:
             failure = _as_ours(error)
-            await self._store.put_record(_failed(source, placement, old, str(failure)))
+            await self._store.put_record(failed_record(source, placement, old, str(failure)))
             return Outcome(shown(source.path), "failed", document_id, reason=str(failure), error=failure)
         # From here on the new version answers, and whatever fails is no fault of the document's.
         await self._store.make_live(record)
         await self._remove_others(document_id, str(record.version))
         await self._reading.forget(record.sha256)
-        return _outcome(source, "changed" if old and old.version else "new", record)
+        return outcome_of(source, "changed" if old and old.version else "new", record)
 
     async def is_current(self, source: Source, old: DocumentRecord, wanted: Placement) -> bool:
         """Whether a document is in as it is on the disk, with the contexts that it has."""
@@ -239,7 +237,7 @@ class Pipeline:
         found = await self._contexts.of(tags, parsed, chunks)
         context = {position: text for position, (text, _) in found.items()}
         contexts = contexts_of(tags, [tag for _, tag in found.values()])
-        record = _record(source, parsed, len(chunks), version, sha256, placement, contexts)
+        record = ready_record(source, parsed, len(chunks), version, sha256, placement, contexts)
         await self._write(record, chunks, context, on_chunks)
         return record
 
@@ -366,65 +364,3 @@ def _as_ours(error: Exception) -> CiteboxError:
         return error
     log.error("a document could not be ingested", exc_info=error)
     return SourceError(f"ingesting it failed: {type(error).__name__}: {error}")
-
-
-def _record(
-    source: Source,
-    parsed: ParsedDocument,
-    chunks: int,
-    version: str,
-    sha256: str,
-    placement: Placed,
-    contexts: Contexts | None,
-) -> DocumentRecord:
-    return DocumentRecord(
-        id=document_id_of(source.uri),
-        uri=source.uri,
-        title=parsed.title,
-        version=version,
-        state="ready",
-        sha256=sha256,
-        media_type=parsed.media_type,
-        collection=placement.collection,
-        groups=placement.groups,
-        pages=len(parsed.pages),
-        pages_without_text=parsed.pages_without_text,
-        ocr_pages=tuple(page.number for page in parsed.scanned),
-        chunks=chunks,
-        characters=len(parsed.text),
-        contexts=contexts,
-        added=utc_now(),
-    )
-
-
-def _failed(source: Source, placement: Placed, old: DocumentRecord | None, reason: str) -> DocumentRecord:
-    """The record of a failure; whatever version was live stays so, under its own rights."""
-    if old is not None and old.version is not None:
-        return old.model_copy(update={"state": "failed", "failure": reason})
-    return DocumentRecord(
-        id=document_id_of(source.uri),
-        uri=source.uri,
-        title=Path(source.uri).name,
-        version=None,
-        state="failed",
-        failure=reason,
-        sha256="",
-        media_type="application/octet-stream",
-        collection=placement.collection,
-        groups=placement.groups,
-        added=utc_now(),
-    )
-
-
-def _outcome(source: Source, status: str, record: DocumentRecord) -> Outcome:
-    return Outcome(
-        path=shown(source.path),
-        status=status,  # type: ignore[arg-type]
-        document_id=record.id,
-        title=record.title,
-        chunks=record.chunks,
-        pages=record.pages,
-        pages_without_text=record.pages_without_text,
-        ocr_pages=record.ocr_pages,
-        chunks_without_context=record.chunks - record.contexts.total if record.contexts else 0,
-    )

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from ingest.parsing.formats import PDF
 from ingest.workers import ParserProcess
-from rag.documents import DocumentRecord, ParsedDocument
+from rag.documents import DocumentRecord
 from rag.errors import CiteboxError, NoTextFound, SourceDamaged
+from rag.parsed import ParsedDocument
 from rag.scanned import ScannedPage, scanned_page_of
 from rag.settings import Settings
 from rag.store.files import FileStore

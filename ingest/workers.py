@@ -21,8 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from rag.documents import ParsedDocument
 from rag.errors import CiteboxError, SourceDamaged
+from rag.parsed import ParsedDocument
 from rag.scanned import ScannedPage
 
 T = TypeVar("T")

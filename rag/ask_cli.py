@@ -214,7 +214,7 @@ def _cited(citation: Citation, short: ShortAnswer | None) -> str:
         parts = (citation.quote[:first], citation.quote[first:last], citation.quote[last:])
         before, words, after = (plain(re.sub(r"\s+", " ", part)) for part in parts)
         quote = f"{before}[bold underline]{words}[/]{after}"
-    where = place(citation.title, citation.headings, citation.page)
+    where = place(citation.title, citation.headings, citation.page) + (" (by OCR)" if citation.ocr else "")
     return f"[bold]{plain(f'[{citation.marker}]')}[/] {where}  [dim]{plain(citation.uri)}[/]\n    {quote}"
 
 

@@ -30,6 +30,7 @@ class Citations:
         place = (chunk.document_id, start, end)
         if place in self._by_place:
             return self._by_place[place], False
+        page = evidence.parsed.page_at(start)
         citation = Citation(
             marker=len(self._by_place) + 1,
             document_id=chunk.document_id,
@@ -37,7 +38,8 @@ class Citations:
             chunk_id=chunk.chunk_id,
             uri=evidence.uri,
             title=evidence.title,
-            page=evidence.parsed.page_at(start),
+            page=page,
+            ocr=any(scan.number == page for scan in evidence.parsed.scanned),
             headings=evidence.parsed.heading_path_at(start),
             quote=quote,
             start=start,

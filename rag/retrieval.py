@@ -14,6 +14,7 @@ from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, c
 from rag.embedding import Embedder
 from rag.errors import NotFound
 from rag.fusion import lexical_weight
+from rag.query_adapter import adapted_to_code
 from rag.queues import EmbeddingQueue, ReadingQueue
 from rag.rationing import Reranked, rerank
 from rag.reranking import Reranker
@@ -72,6 +73,7 @@ class Retriever:
         self._store = store
         self._files = files
         self._embedding = EmbeddingQueue(embedder)
+        self._model = embedder.name
         self._reranker = reranker
         self.reading = ReadingQueue()
 
@@ -101,17 +103,21 @@ class Retriever:
         if dense is None and sparse is not None and not sparse.indices:
             return Candidates(query, None, ())
         wide = NAMED if names_asked_for(query) else 0
+        find = partial(
+            self._store.search,
+            reader=reader,
+            filters=filters,
+            dense=dense,
+            sparse=sparse if sparse and sparse.indices else None,
+            lexical_weight=lexical_weight(query),
+            limit=max(limit, settings.rerank_candidates, wide) + COPIES,
+            candidates=max(settings.candidates, limit),
+        )
         with watch.stage("search"):
-            hits = await self._store.search(
-                reader=reader,
-                filters=filters,
-                dense=dense,
-                sparse=sparse if sparse and sparse.indices else None,
-                lexical_weight=lexical_weight(query),
-                limit=max(limit, settings.rerank_candidates, wide) + COPIES,
-                candidates=max(settings.candidates, limit),
-            )
+            hits = await find()
             if are_code(hits):
+                if dense is not None and (adapted := adapted_to_code(dense, self._model)):
+                    hits = await find(adapted=adapted)
                 hits = await asyncio.to_thread(order_code, query, hits)
         return Candidates(query, dense, tuple(hits))
 

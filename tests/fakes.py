@@ -10,18 +10,9 @@ import numpy as np
 
 from ingest.chunking import Chunker
 from ingest.searchable import beside, searchable_text
-from rag.documents import (
-    EVERYONE,
-    DocumentRecord,
-    Heading,
-    Hit,
-    IndexedChunk,
-    Page,
-    ParsedDocument,
-    document_id_of,
-    utc_now,
-)
+from rag.documents import EVERYONE, DocumentRecord, Hit, IndexedChunk, document_id_of, utc_now
 from rag.embedding import Vectors
+from rag.parsed import Heading, Page, ParsedDocument
 from rag.sparse import encode_passage, terms
 from rag.store import Store
 from rag.store.files import FileStore

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.parsing import parse
-from rag.documents import ParsedDocument
+from rag.parsed import ParsedDocument
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 LIBRARY = sorted(path for path in (DATA / "library").iterdir() if path.is_file())

@@ -22,8 +22,9 @@ from reportlab.pdfgen import canvas
 
 from ingest.parsing import parse, parse_bytes
 from ingest.parsing.ocr import read_page
-from rag.documents import Page, ParsedDocument, document_id_of
+from rag.documents import document_id_of
 from rag.errors import NotFound, PictureFailed
+from rag.parsed import Page, ParsedDocument
 from rag.pictures.marks import Marks
 from rag.pictures.pictures import Pictures
 from rag.pictures.process import Workers

@@ -20,16 +20,9 @@ from bench.peers.material import read_rows
 from bench.retrieval import DATA
 from ingest.parsing import parse
 from ingest.searchable import beside, searchable_text
-from rag.documents import (
-    Chunk,
-    DocumentRecord,
-    IndexedChunk,
-    ParsedDocument,
-    SparseVector,
-    chunk_id_of,
-    document_id_of,
-)
+from rag.documents import Chunk, DocumentRecord, IndexedChunk, SparseVector, chunk_id_of, document_id_of
 from rag.embedding import Embedder, Vectors
+from rag.parsed import ParsedDocument
 from rag.sparse import encode_passage, encode_query
 
 WORDS = 110

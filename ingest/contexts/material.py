@@ -19,7 +19,8 @@ from itertools import pairwise
 from rag.claude import Prompt, estimated_tokens, prompt
 from rag.claude.events import SearchResult
 from rag.claude.tokens import framed_tokens
-from rag.documents import Chunk, Contexts, ContextsBy, DocumentRecord, ParsedDocument
+from rag.documents import Chunk, Contexts, ContextsBy, DocumentRecord
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 
 NAME = "context"

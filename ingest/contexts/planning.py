@@ -15,8 +15,9 @@ from ingest.pipeline import Pipeline, Placement
 from ingest.sources import Source
 from rag.claude.batches import SHARE
 from rag.claude.prices import Keep, PriceTable, Usage, cost
-from rag.documents import Chunk, ParsedDocument, document_id_of
+from rag.documents import Chunk, document_id_of
 from rag.errors import ModelUnavailable, StoreError
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 from rag.store import Store
 from rag.terminal import Progress

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ingest.contexts.kept import ContextStore
 from ingest.contexts.material import Tag, asks, tag_now, tags_of
-from rag.documents import Chunk, DocumentRecord, ParsedDocument
+from rag.documents import Chunk, DocumentRecord
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 
 Choice = Literal["batch", "now", "off"]

@@ -22,8 +22,9 @@ from ingest.parsing.formats import (
     TEXT,
     media_type_of,
 )
-from rag.documents import CODE, ParsedDocument
+from rag.documents import CODE
 from rag.errors import SourceDamaged, SourceError, SourceUnreadable
+from rag.parsed import ParsedDocument
 from rag.scanned import ScannedPage
 
 __all__ = ["MEDIA_TYPES", "SUPPORTED", "parse", "parse_bytes"]

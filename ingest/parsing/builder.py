@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingest.parsing.characters import clean, one_line, usable_title
-from rag.documents import Heading, Page, ParsedDocument
 from rag.errors import EmptySource
+from rag.parsed import Heading, Page, ParsedDocument
 
 PARAGRAPH = "\n\n"
 LINE = "\n"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from ingest.parsing.characters import clean, one_line
 from ingest.parsing.text import decode
 from rag.definitions import definitions, is_python
-from rag.documents import CODE, Heading, ParsedDocument
+from rag.documents import CODE
 from rag.errors import EmptySource
+from rag.parsed import Heading, ParsedDocument
 
 _DEEPEST = 9
 

@@ -15,8 +15,8 @@ from docx.oxml.ns import qn
 from ingest.parsing.builder import LINE, PARAGRAPH, TextBuilder
 from ingest.parsing.characters import one_line, usable_title
 from ingest.parsing.formats import DOCX
-from rag.documents import ParsedDocument
 from rag.errors import SourceDamaged, SourceTooLarge
+from rag.parsed import ParsedDocument
 
 MAX_UNCOMPRESSED = 500_000_000
 MAX_XML = 64_000_000  # the tree of an XML part takes about ten times its size in memory

@@ -170,5 +170,5 @@ def _remedy(description: str) -> str | None:
     if "archive" in description:
         return "unpack it first"
     if "image" in description:
-        return "convert it to a PDF with OCR first, e.g. with ocrmypdf"
+        return "convert it to a PDF, whose pages are read by OCR"
     return None

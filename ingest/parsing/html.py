@@ -13,7 +13,7 @@ from ingest.parsing.builder import LINE, PARAGRAPH, TextBuilder
 from ingest.parsing.characters import clean, one_line
 from ingest.parsing.formats import HTML
 from ingest.parsing.text import decode as decode_text
-from rag.documents import ParsedDocument
+from rag.parsed import ParsedDocument
 
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset "

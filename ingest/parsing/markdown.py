@@ -13,7 +13,7 @@ from ingest.parsing import html, text
 from ingest.parsing.builder import LINE, PARAGRAPH, TextBuilder
 from ingest.parsing.characters import one_line
 from ingest.parsing.formats import MARKDOWN
-from rag.documents import ParsedDocument
+from rag.parsed import ParsedDocument
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.{0,20000}?)\n(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title\s*[:=]\s*(.+)$", re.MULTILINE | re.IGNORECASE)

@@ -64,7 +64,7 @@ class _Read:
 
     @property
     def _upright(self) -> bool:
-        """Whether lines are wider than high; the reader reads those on their end as well, in a wrong order."""
+        """Whether lines are wider than high; the reader reads others too, but in a wrong order."""
         wide = np.linalg.norm(self.corners[:, 1] - self.corners[:, 0], axis=1)
         high = np.linalg.norm(self.corners[:, 3] - self.corners[:, 0], axis=1)
         long = [len(text) > 4 for text in self.texts]

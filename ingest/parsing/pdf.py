@@ -23,8 +23,8 @@ from ingest.parsing.pdf_headings import OutlineEntry, mark_headings, title_by_fo
 from ingest.parsing.pdf_lines import Line, LineCollector
 from ingest.parsing.pdf_reflow import Block, blocks_of_pages
 from ingest.parsing.pdf_scans import lines_of
-from rag.documents import Page, ParsedDocument
 from rag.errors import SourceDamaged, SourceEncrypted
+from rag.parsed import Page, ParsedDocument
 from rag.scanned import ScannedPage
 
 PAGE_SECONDS = 10.0

@@ -9,8 +9,8 @@ from ingest.parsing.builder import TextBuilder
 from ingest.parsing.characters import clean
 from ingest.parsing.formats import TEXT, extension_of
 from ingest.parsing.text_reflow import unwrapped, wrap_width
-from rag.documents import ParsedDocument
 from rag.errors import SourceDamaged
+from rag.parsed import ParsedDocument
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from rag.bulk.state import Passage, Prepared, Stretch
 from rag.citable import Citable, of_evidence
-from rag.documents import Chunk, Evidence, Filters, Hit, ParsedDocument, Reader, chunk_id_of
+from rag.documents import Chunk, Evidence, Filters, Hit, Reader, chunk_id_of
 from rag.errors import NotFound
 from rag.events import Question
 from rag.finding import Finder
 from rag.judging import Judge
+from rag.parsed import ParsedDocument
 from rag.retrieval import Retriever, Stopwatch
 from rag.routing import Mode, Plan, plan, ways
 from rag.settings import Settings

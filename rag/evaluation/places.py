@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from rag.documents import DocumentRecord, ParsedDocument, Reader
+from rag.documents import DocumentRecord, Reader
 from rag.errors import NotFound
 from rag.evaluation.questions import Relevant, Row
 from rag.jsonl import BadLine
+from rag.parsed import ParsedDocument
 from rag.store import Store
 from rag.store.files import FileStore
 

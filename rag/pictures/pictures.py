@@ -6,8 +6,8 @@ import asyncio
 from array import array
 from collections import OrderedDict
 
-from rag.documents import ParsedDocument
 from rag.errors import NotFound, PictureFailed
+from rag.parsed import ParsedDocument
 from rag.pictures.marks import Letters, Marks, find_marks
 from rag.pictures.process import Workers
 from rag.pictures.scans import letters_of_scan

@@ -28,8 +28,9 @@ from typing import Any, BinaryIO, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from rag.documents import Heading, Page, ParsedDocument, is_document_id
+from rag.documents import is_document_id
 from rag.errors import NotFound, SettingsError, StoreError, StoreUnavailable
+from rag.parsed import Heading, Page, ParsedDocument
 from rag.scanned import scanned_page_of
 from rag.settings import Settings
 

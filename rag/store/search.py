@@ -21,6 +21,8 @@ REPEATS = 8
 document is being replaced; more is needed only where its versions follow one another within milliseconds.
 """
 
+ADAPTED = "adapted"
+"""The stage that searches the dense vectors by another vector than the question's own."""
 RESCORED = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))
 """For a server whose administrator has the vectors quantised: candidates are chosen among twice as many, and
 scored by the vectors themselves, as scores are what is fused. Without quantisation it changes nothing.
@@ -32,10 +34,12 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One way to search: by which vector, and for what."""
+    """One way to search: by which vector, and for what; or only to score what the others find."""
 
+    name: str
     using: str
     query: Any
+    finds: bool = True
 
 
 async def search(
@@ -45,6 +49,7 @@ async def search(
     reader: Reader,
     allowed: models.Filter,
     dense: Sequence[float] | None,
+    adapted: Sequence[float] | None,
     sparse: SparseVector | None,
     lexical_weight: float,
     limit: int,
@@ -54,20 +59,23 @@ async def search(
 
     Each stage finds its own `candidates`; then all of them get the scores of both stages, which are fused.
     All are fetched, not only `limit` of them: a dead version must not take the place of a live chunk among
-    the candidates either, and equal scores come from Qdrant in any order.
+    the candidates either, and equal scores come from Qdrant in any order. With an `adapted` vector chunks are
+    found and ordered by that one, and `dense` only says how alike they are.
     """
-    stages = _stages(dense, sparse)
+    stages = _stages(dense, adapted, sparse)
     if not stages:
         return []
     pins: dict[str, str | None] = {}
     for _ in range(REPEATS + 1):
-        requests = [_request(stage, pinned(allowed, pins), candidates) for stage in stages]
+        finding = [stage for stage in stages if stage.finds]
+        requests = [_request(stage, pinned(allowed, pins), candidates) for stage in finding]
         replies = await connection.call(lambda c, r=requests: _query(c, names, r))  # type: ignore[misc]
+        scored = {stage.name: reply for stage, reply in zip(finding, replies, strict=True)}
         found = {str(point.id): point for reply in replies for point in reply}
         met = {version_in(point.payload) for point in found.values()}
         records, scores = await asyncio.gather(
             live_records(connection, names, {document_id for document_id, _ in met} | pins.keys()),
-            _completed(connection, names, stages, replies),
+            _completed(connection, names, stages, scored),
         )
         # The records are read after the query, so a version that they name had been written before, and a
         # query that is pinned to it finds it whole. A pin may be out of date by now: it is judged as well.
@@ -100,13 +108,17 @@ def _live(record: DocumentRecord | None, reader: Reader) -> str | None:
     return record.version if record is not None and may_read(record, reader) else None
 
 
-def _stages(dense: Sequence[float] | None, sparse: SparseVector | None) -> list[_Stage]:
+def _stages(
+    dense: Sequence[float] | None, adapted: Sequence[float] | None, sparse: SparseVector | None
+) -> list[_Stage]:
     stages = []
     if dense is not None:
-        stages.append(_Stage(DENSE, list(dense)))
+        stages.append(_Stage(DENSE, DENSE, list(dense), finds=adapted is None))
+    if adapted is not None:
+        stages.append(_Stage(ADAPTED, DENSE, list(adapted)))
     if sparse is not None and sparse.indices:
         words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-        stages.append(_Stage(BM25, words))
+        stages.append(_Stage(BM25, BM25, words))
     return stages
 
 
@@ -134,25 +146,24 @@ async def _completed(
     connection: Connection,
     names: Names,
     stages: Sequence[_Stage],
-    replies: Sequence[Sequence[models.ScoredPoint]],
+    scored: Mapping[str, Sequence[models.ScoredPoint]],
 ) -> dict[str, Scores]:
-    """By vector, the score of every chunk found, also of those that only the other stage found.
+    """By stage, the score of every chunk found, also of those that only another stage found.
 
     A chunk that shares no word with the question has no BM25 score.
     """
     scores = {
-        stage.using: {str(point.id): point.score for point in reply}
-        for stage, reply in zip(stages, replies, strict=True)
+        stage.name: {str(point.id): point.score for point in scored.get(stage.name, ())} for stage in stages
     }
     everything = {id for known in scores.values() for id in known}
-    lacking = [(stage, sorted(everything - scores[stage.using].keys())) for stage in stages]
+    lacking = [(stage, sorted(everything - scores[stage.name].keys())) for stage in stages]
     lacking = [(stage, ids) for stage, ids in lacking if ids]
     if lacking:
         requests = [_exactly(stage, ids) for stage, ids in lacking]
         for (stage, _), reply in zip(
             lacking, await connection.call(lambda c: _query(c, names, requests)), strict=True
         ):
-            scores[stage.using] |= {str(point.id): point.score for point in reply}
+            scores[stage.name] |= {str(point.id): point.score for point in reply}
     return dict(scores)
 
 
@@ -172,8 +183,9 @@ def _hits(
     living: Mapping[str, models.ScoredPoint], scores: Mapping[str, Scores], lexical_weight: float, limit: int
 ) -> list[Hit]:
     """The best chunks with their scores: fused, or as they are where there is one stage alone."""
-    kept = {using: {id: known[id] for id in living if id in known} for using, known in scores.items()}
+    kept = {name: {id: known[id] for id in living if id in known} for name, known in scores.items()}
     cosines = kept.get(DENSE, {})
-    final = fuse(cosines, kept[BM25], lexical_weight) if len(kept) > 1 else next(iter(kept.values()))
+    meaning, words = kept.get(ADAPTED, cosines), kept.get(BM25)
+    final = fuse(meaning, words, lexical_weight) if meaning and words is not None else meaning or words or {}
     best = sorted(living, key=lambda id: (-final[id], *place_in(living[id].payload)))
     return [hit_of(living[id], final[id], cosines.get(id)) for id in best[:limit]]

@@ -164,6 +164,7 @@ class Store:
         reader: Reader,
         filters: Filters,
         dense: Sequence[float] | None,
+        adapted: Sequence[float] | None = None,
         sparse: SparseVector | None,
         lexical_weight: float = LEXICAL_WEIGHT,
         limit: int,
@@ -175,6 +176,7 @@ class Store:
             reader: who asks; binds everything.
             filters: narrows.
             dense: the question's embedding, of the index's dimension; None searches by words only.
+            adapted: a vector to find and order chunks by in its place; `dense` then says how alike they are.
             sparse: the question's terms; None, or without terms, searches by meaning only.
             lexical_weight: the share of the words in the fused score.
             limit: most hits returned.
@@ -191,6 +193,7 @@ class Store:
             reader=reader,
             allowed=allowed,
             dense=dense,
+            adapted=adapted,
             sparse=sparse,
             lexical_weight=lexical_weight,
             limit=limit,

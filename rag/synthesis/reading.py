@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.citable import Citable, of_evidence
-from rag.documents import Chunk, DocumentRecord, Evidence, Filters, Hit, ParsedDocument, Reader
+from rag.documents import Chunk, DocumentRecord, Evidence, Filters, Hit, Reader
 from rag.errors import NotFound
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 from rag.sparse import terms
 from rag.store import Store

@@ -12,8 +12,8 @@ import numpy as np
 from ingest.parsing import parse
 from ingest.pipeline import Pipeline
 from ingest.run import open_index
-from rag.documents import ParsedDocument
 from rag.embedding import Vectors
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 from rag.store import Store
 from tests.fakes import WordEmbedder

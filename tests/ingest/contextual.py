@@ -19,7 +19,8 @@ from ingest.contexts.wanted import Choice, WantedContexts
 from ingest.pipeline import Pipeline, Placement
 from ingest.sources import Source, discover
 from ingest.workers import ParserProcess
-from rag.documents import Chunk, DocumentRecord, Filters, ParsedDocument, Reader, document_id_of
+from rag.documents import Chunk, DocumentRecord, Filters, Reader, document_id_of
+from rag.parsed import ParsedDocument
 from rag.settings import Settings
 from rag.sparse import encode_query
 from rag.store import Store

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunking import CHARACTERS_PER_TOKEN, Chunker, longest_chunk
-from rag.documents import CODE, Chunk, Heading, ParsedDocument, chunk_id_of
+from rag.documents import CODE, Chunk, chunk_id_of
+from rag.parsed import Heading, ParsedDocument
 from tests.fakes import parsed
 
 DOCUMENT_ID = "6f1c0f2e-7d0b-5d0e-9a55-5b7e6c0e7c11"

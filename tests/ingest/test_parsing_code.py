@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ingest.chunking import Chunker
 from ingest.parsing import parse_bytes
-from rag.documents import ParsedDocument
 from rag.errors import EmptySource, SourceDamaged
+from rag.parsed import ParsedDocument
 from tests.ingest.test_chunking import DOCUMENT_ID
 
 PYTHON = '''"""Talks to the server."""

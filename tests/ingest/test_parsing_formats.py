@@ -13,7 +13,6 @@ import pytest
 from ingest.parsing import SUPPORTED, parse, parse_bytes
 from ingest.parsing.builder import TextBuilder
 from ingest.parsing.characters import clean, usable_title
-from rag.documents import ParsedDocument
 from rag.errors import (
     EmptySource,
     SourceDamaged,
@@ -22,6 +21,7 @@ from rag.errors import (
     SourceUnreadable,
     UnsupportedFormat,
 )
+from rag.parsed import ParsedDocument
 from tests.ingest import files
 
 SAMPLES = {

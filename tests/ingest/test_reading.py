@@ -13,8 +13,9 @@ from ingest.parsing import parse
 from ingest.pipeline import Pipeline, Placement
 from ingest.report import Outcome
 from ingest.sources import Source, discover
-from rag.documents import DocumentRecord, ParsedDocument, document_id_of
+from rag.documents import DocumentRecord, document_id_of
 from rag.errors import SourceDamaged
+from rag.parsed import ParsedDocument
 from rag.scanned import ScannedLine, ScannedPage
 from rag.settings import Settings
 from rag.store import Store, open_store

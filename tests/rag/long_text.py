@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ingest.chunking import Chunker
 from rag.citable import Citable, of_evidence
-from rag.documents import Evidence, ParsedDocument, document_id_of
+from rag.documents import Evidence, document_id_of
+from rag.parsed import ParsedDocument
 from tests.fakes import parsed
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.documents import Heading, Page, ParsedDocument, document_id_of
+from rag.documents import document_id_of
 from rag.errors import NotFound, SettingsError, StoreError, StoreUnavailable
+from rag.parsed import Heading, Page, ParsedDocument
 from rag.settings import Settings
 from rag.store import FileStore
 

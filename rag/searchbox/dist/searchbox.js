@@ -33,7 +33,7 @@ aria-label=${r?t.fill(n.source,{n:r.marker,title:r.title}):W}
 ${e&&r?B`<div class="card-head"><span class="number">${r.marker}</span><b dir="auto">${r.title}</b>
 ${e.pinned?B`<button type="button" class="tool" aria-label=${n.close} @click=${()=>this.hide()}>${Ir("close")}</button>`:W}
 </div>
-${i||null!==r.page?B`<p class="card-place" dir="auto"><span>${i}</span>${null===r.page?W:B`<span class="page">${t.fill(n.page,{n:r.page})}</span>`}
+${i||null!==r.page?B`<p class="card-place" dir="auto"><span>${i}</span>${null===r.page?W:B`<span class="page">${t.fill(n.page,{n:r.page})}${r.ocr?" · OCR":W}</span>`}
 </p>`:W}
 <blockquote dir="auto" part="quote" tabindex="0">${r.quote}</blockquote>
 ${null===r.page||e.failed?W:this.#y(e,r.page)}

@@ -137,7 +137,7 @@ export class Preview implements ReactiveController {
             </div>
             ${path || citation.page !== null
               ? html`<p class="card-place" dir="auto">
-                  <span>${path}</span>${citation.page === null ? nothing : html`<span class="page">${texts.fill(strings.page, { n: citation.page })}</span>`}
+                  <span>${path}</span>${citation.page === null ? nothing : html`<span class="page">${texts.fill(strings.page, { n: citation.page })}${citation.ocr ? " · OCR" : nothing}</span>`}
                 </p>`
               : nothing}
             <blockquote dir="auto" part="quote" tabindex="0">${citation.quote}</blockquote>
