@@ -1,5 +1,7 @@
 """The vector of a question for source code: a linear map, learned from docstrings and their functions.
 
+It is for questions in other words than the code's; one that names a function is found by the name.
+
 `bench/code_adapter.py` makes it, for the built-in embedding model alone; vectors of documents are as they
 were. What it gains is in docs/decisions.md.
 """

@@ -102,7 +102,7 @@ class Retriever:
             sparse = encode_query(query) if settings.sparse else None
         if dense is None and sparse is not None and not sparse.indices:
             return Candidates(query, None, ())
-        wide = NAMED if names_asked_for(query) else 0
+        named = names_asked_for(query)
         find = partial(
             self._store.search,
             reader=reader,
@@ -110,13 +110,14 @@ class Retriever:
             dense=dense,
             sparse=sparse if sparse and sparse.indices else None,
             lexical_weight=lexical_weight(query),
-            limit=max(limit, settings.rerank_candidates, wide) + COPIES,
+            limit=max(limit, settings.rerank_candidates, NAMED if named else 0) + COPIES,
             candidates=max(settings.candidates, limit),
         )
         with watch.stage("search"):
             hits = await find()
             if are_code(hits):
-                if dense is not None and (adapted := adapted_to_code(dense, self._model)):
+                adapted = adapted_to_code(dense, self._model) if dense is not None and not named else None
+                if adapted is not None:
                     hits = await find(adapted=adapted)
                 hits = await asyncio.to_thread(order_code, query, hits)
         return Candidates(query, dense, tuple(hits))

@@ -6,27 +6,48 @@ import numpy as np
 import pytest
 
 from rag.documents import Filters, Reader
-from rag.embedding import load_embedder
+from rag.embedding import Vectors, load_embedder
 from rag.query_adapter import MADE_FOR, adapted_to_code
 from rag.settings import load_settings
 from tests.fakes import WordEmbedder, parsed, put
 from tests.rag.conftest import Library
 from tests.rag.test_retrieval import retriever
 
-QUESTION = "how long to wait for bytes before giving up"
-READS = "def read(self, timeout):\n    self.sock.settimeout(timeout)\n    return self.sock.recv(4096)"
-PROSE = "How long should one wait before giving up? Patience is a virtue, and bytes come when they come."
+ASKED = {
+    "How is a broken connection tried again?": """def send(self, data):
+    for attempt in range(self.attempts):
+        try:
+            return self.sock.sendall(data)
+        except OSError:
+            time.sleep(2 ** attempt)
+            self.reconnect()""",
+    "Where are old entries thrown out when the cache is full?": """def put(self, key, value):
+    self._d[key] = value
+    if len(self._d) > self.maxsize:
+        self._d.popitem(last=False)""",
+    "How does it find out which line ending a file uses?": """def newline_of(raw):
+    head = raw[:4096]
+    return b"\\r\\n" if b"\\r\\n" in head else b"\\n\"""",
+    "How are passwords kept from the log?": """def filter(self, record):
+    for key in ("password", "secret", "token"):
+        if key in record.args:
+            record.args[key] = "***"
+    return True""",
+}
 
 
-def test_a_question_comes_nearer_to_code_than_to_prose_that_says_its_words() -> None:
+def test_a_questions_own_function_is_further_ahead_of_others_by_the_adapted_vector() -> None:
     model = load_embedder(load_settings())
-    question = model.embed_query(QUESTION)
-    adapted = adapted_to_code(question.tolist(), MADE_FOR)
-    assert adapted is not None
-    assert np.linalg.norm(adapted) == pytest.approx(1.0, abs=1e-5)
-    code, prose = model.embed_passages([READS, PROSE])
-    gained = np.asarray(adapted) @ code - np.asarray(adapted) @ prose
-    assert gained > question @ code - question @ prose + 0.05
+    questions, functions = model.embed_queries(list(ASKED)), model.embed_passages(list(ASKED.values()))
+    adapted = np.array([adapted_to_code(question.tolist(), MADE_FOR) for question in questions])
+    assert np.linalg.norm(adapted, axis=1) == pytest.approx(1.0, abs=1e-5)
+
+    def lead(vectors: Vectors) -> float:
+        cosines = vectors @ functions.T
+        assert (cosines.argmax(axis=1) == np.arange(len(ASKED))).all()
+        return float(np.mean(cosines.diagonal() - cosines.mean(axis=1)))
+
+    assert lead(adapted) > 1.2 * lead(questions)
 
 
 def test_the_vector_of_another_model_is_left_alone() -> None:
@@ -54,6 +75,20 @@ async def test_where_code_is_found_it_is_ordered_by_the_adapted_vector_and_liken
     assert similarity is not None
     assert likeness is not None
     assert likeness < similarity
+
+
+async def test_a_question_that_names_what_it_asks_about_is_searched_for_as_it_is(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "def rotate_keys(self):\n    return self._keys[0]"
+    await put(library.store, library.files, parsed(code, title="keys"), name="keys.py")
+
+    def never(vector: object, model: str) -> None:
+        raise AssertionError("adapted although it is named")
+
+    monkeypatch.setattr("rag.retrieval.adapted_to_code", never)
+    found = await retriever(library).search("rotate_keys", Reader(), Filters(), 1)
+    assert found.hits[0].title == "keys"
 
 
 async def test_where_prose_is_found_the_question_is_searched_for_as_it_is(
