@@ -60,7 +60,7 @@ def main() -> None:
             path = _scan(Path(folder), page, crooked=(-0.8, -0.3, 0.4, 0.7)[number % 4])
             started = time.perf_counter()
             read = read_page(path, 1)
-            text = "\n".join(line.text for line in lines_of(read)) if read else ""
+            text = "\n".join(line.text for line in lines_of(read))
             ours.add(text, truth, time.perf_counter() - started)
             if tesseract:
                 picture = path.with_suffix(".png")

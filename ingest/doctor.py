@@ -148,18 +148,20 @@ async def _contexts(settings: Settings, store: Store, *, repair: bool) -> list[C
 
 
 def _scans(settings: Settings, *, repair: bool) -> list[Check]:
-    """What OCR read of files that are not in: an hour's work that the next run need not do again."""
+    """What OCR read of files that are not in (yet): an hour's work that the next run need not do again."""
     folder = kept_in(settings)
-    if not (kept := unfinished(folder)):
+    kept = unfinished(folder)
+    if not kept:
         return []
     old = unfinished(folder, older_than=DAY) if repair else []
     for path in old:
         path.unlink(missing_ok=True)
-    removed = f", {len(old)} more removed" if old else ""
-    detail = f"pages of {len(kept) - len(old)} files that are not in, kept for when they are added again"
-    return [
-        Check(name="OCR", state="OK", detail=f"{detail}{removed}; --repair removes those of before today")
-    ]
+    detail = f"scanned pages of {len(kept)} files whose ingest was not finished"
+    if repair:
+        detail += f": {len(old)} removed, younger ones are kept for 24 hours"
+    else:
+        detail += ", kept for the next one; --repair removes those of more than 24 hours ago"
+    return [Check(name="OCR", state="OK", detail=detail)]
 
 
 def _failures(records: Sequence[DocumentRecord]) -> Check:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,6 +33,7 @@ from rag.documents import (
     Chunk,
     DocumentRecord,
     IndexedChunk,
+    Ocr,
     SparseVector,
     document_id_of,
 )
@@ -60,8 +62,6 @@ BATCHES_A_WRITE = 2
 """Of chunks that are embedded between two writes, each of which waits for the disk."""
 DEFAULT_COLLECTION = "default"
 
-OCR = "ocr1"
-"""Raised when OCR changes, so that documents with scanned pages count as changed."""
 OnChunks = Callable[[int, int], None]
 """Told (chunks embedded, chunks of the document) as one document goes in."""
 
@@ -109,12 +109,13 @@ class Pipeline:
         embedder: Callable[[], Embedder],
         parser: ParserProcess,
         contexts: WantedContexts | None = None,
+        ocr_seconds: float = math.inf,
     ) -> None:
         self._settings = settings
         self._store = store
         self._files = FileStore(settings)
         self._embedder = embedder
-        self._reading = Reading(settings, parser, self._files)
+        self._reading = Reading(settings, parser, self._files, ocr_seconds)
         self._contexts = contexts or WantedContexts(settings)
 
     async def ingest(
@@ -168,6 +169,7 @@ class Pipeline:
             same = old is not None and self._is_live(old, sha256, placement, *tags[:1])
             if old is not None and same and self._contexts.complete(old):
                 await self._remove_others(document_id, str(old.version))
+                await self._reading.forget(sha256)
                 return outcome_of(source, "unchanged", old)
             record = await self._write_beside(source, old, placement, tags, on_chunks, on_pages)
         except (StoreError, ModelUnavailable):
@@ -180,6 +182,8 @@ class Pipeline:
         await self._store.make_live(record)
         await self._remove_others(document_id, str(record.version))
         await self._reading.forget(record.sha256)
+        if old is not None and self._is_whole(old, str(record.version)):
+            return outcome_of(source, "unchanged", record)
         return outcome_of(source, "changed" if old and old.version else "new", record)
 
     async def is_current(self, source: Source, old: DocumentRecord, wanted: Placement) -> bool:
@@ -192,14 +196,13 @@ class Pipeline:
         return self._is_live(old, sha256, wanted.after(old), *([tag] if tag else []))
 
     def _is_live(self, old: DocumentRecord, sha256: str, placement: Placed, *contexts: Tag) -> bool:
-        """Whether this content, placed like this, is what `old` has; not if it has pages for OCR to read.
+        """Whether this content, placed like this, is what `old` has; not if it has pages for OCR to read."""
+        version = self.version_of(sha256, placement, *contexts, ocr=old.ocr)
+        return old.state == "ready" and old.version == version and not self._reading.has_more(old)
 
-        What was read by OCR stays when OCR is turned off.
-        """
-        readable = self._settings.ocr_max_pages > 0 and bool(old.pages_without_text)
-        versions = [self.version_of(sha256, placement, *contexts, ocr=True)]
-        versions += [] if readable else [self.version_of(sha256, placement, *contexts)]
-        return old.state == "ready" and old.version in versions
+    def _is_whole(self, old: DocumentRecord, version: str) -> bool:
+        """Whether a version is in already, with all contexts that it is to have."""
+        return old.state == "ready" and old.version == version and self._contexts.complete(old)
 
     async def read(self, source: Source) -> tuple[ParsedDocument, list[Chunk]]:
         """What `ingest` would make of a source now, without storing anything but what OCR reads."""
@@ -207,7 +210,7 @@ class Pipeline:
         with workplace() as folder:
             original = folder / f"original{source.path.suffix}"
             sha256 = await asyncio.to_thread(copied, source.path, original)
-            parsed = await self._reading.read(original, source.name, sha256, old, _untold)
+            parsed, _ = await self._reading.read(original, source.name, sha256, old, _untold)
         return parsed, await asyncio.to_thread(self._chunk, parsed, document_id_of(source.uri), "")
 
     async def _write_beside(
@@ -225,9 +228,10 @@ class Pipeline:
             # What is hashed, parsed and kept is one copy: the file itself may change at any moment.
             original = folder / f"original{source.path.suffix}"
             sha256 = await asyncio.to_thread(copied, source.path, original)
-            parsed = await self._reading.read(original, source.name, sha256, old, on_pages)
-            ocr = self._settings.ocr_max_pages > 0 and bool(parsed.scanned or parsed.pages_without_text)
+            parsed, ocr = await self._reading.read(original, source.name, sha256, old, on_pages)
             version = self.version_of(sha256, placement, *tags[:1], ocr=ocr)
+            if old is not None and self._is_whole(old, version):
+                return old.model_copy(update={"ocr": ocr})  # OCR looked at it, and found nothing more
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
                 raise NoTextFound("there is no text in it")
@@ -237,7 +241,7 @@ class Pipeline:
         found = await self._contexts.of(tags, parsed, chunks)
         context = {position: text for position, (text, _) in found.items()}
         contexts = contexts_of(tags, [tag for _, tag in found.values()])
-        record = ready_record(source, parsed, len(chunks), version, sha256, placement, contexts)
+        record = ready_record(source, parsed, ocr, len(chunks), version, sha256, placement, contexts)
         await self._write(record, chunks, context, on_chunks)
         return record
 
@@ -252,16 +256,19 @@ class Pipeline:
     async def remove(self, document_id: str) -> None:
         """Take a document out: its record first, so that no reader meets a part of it."""
         async with self.lock(document_id):
+            old = await self._store.record(document_id)
             await self._store.remove_document(document_id)
             await self._files.remove_document(document_id)
+            if old is not None:
+                await self._reading.forget(old.sha256)
 
-    def version_of(self, sha256: str, placement: Placed, *contexts: Tag, ocr: bool = False) -> str:
+    def version_of(self, sha256: str, placement: Placed, *contexts: Tag, ocr: Ocr | None = None) -> str:
         """The version that this content, placed like this and indexed by these settings, would have.
 
         The placement is part of it: a change of access groups makes a new version, so that there is no
         moment at which some chunks of a document have the new groups and some the old. By what its contexts
-        are written, if it gets any, is part of it too; how many there are is not. So is whether pages of it
-        were read by OCR, or tried.
+        are written, if it gets any, is part of it too; how many there are is not. So is what OCR read
+        of it, which depends on more than the content.
         """
         parts = (
             FORMAT,
@@ -271,7 +278,7 @@ class Pipeline:
             placement.collection,
             *sorted(placement.groups),
             *map(str, contexts),
-            *([OCR] if ocr else []),
+            *([ocr.digest] if ocr is not None and ocr.digest else []),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.report import Outcome
 from ingest.sources import Source, shown
-from rag.documents import Contexts, DocumentRecord, document_id_of, utc_now
+from rag.documents import Contexts, DocumentRecord, Ocr, document_id_of, utc_now
 from rag.parsed import ParsedDocument
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def ready_record(
     source: Source,
     parsed: ParsedDocument,
+    ocr: Ocr | None,
     chunks: int,
     version: str,
     sha256: str,
@@ -35,7 +36,7 @@ def ready_record(
         groups=placement.groups,
         pages=len(parsed.pages),
         pages_without_text=parsed.pages_without_text,
-        ocr_pages=tuple(page.number for page in parsed.scanned),
+        ocr=ocr,
         chunks=chunks,
         characters=len(parsed.text),
         contexts=contexts,
@@ -73,6 +74,6 @@ def outcome_of(source: Source, status: str, record: DocumentRecord) -> Outcome:
         chunks=record.chunks,
         pages=record.pages,
         pages_without_text=record.pages_without_text,
-        ocr_pages=record.ocr_pages,
+        ocr_pages=record.ocr.pages if record.ocr is not None else (),
         chunks_without_context=record.chunks - record.contexts.total if record.contexts else 0,
     )

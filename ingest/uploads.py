@@ -17,6 +17,8 @@ from rag.errors import NoOriginal, NotFound, SourceUnreadable
 from rag.service import Service
 
 PARSE_SECONDS = 60.0
+OCR_SECONDS = 300.0
+"""Of one request; pages that are left then are read when the document is read again."""
 
 
 class Door:
@@ -26,7 +28,13 @@ class Door:
         self._store = service.store
         self._files = service.files
         self._most_bytes = service.settings.max_file_mb * MEGABYTE
-        self._pipeline = Pipeline(service.settings, service.store, lambda: service.embedder, parser)
+        self._pipeline = Pipeline(
+            service.settings,
+            service.store,
+            lambda: service.embedder,
+            parser,
+            ocr_seconds=OCR_SECONDS,
+        )
 
     async def upload(
         self, path: Path, filename: str, collection: str, groups: tuple[str, ...] | None

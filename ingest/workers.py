@@ -57,8 +57,8 @@ class ParserProcess:
         """
         return await self._run(self._seconds, _parse, str(path), name, tuple(scanned))
 
-    async def read_scan(self, path: Path, number: int, *, has_letters: bool) -> ScannedPage | None:
-        """Page `number` of the PDF at `path` by OCR; None when nothing is written on it.
+    async def read_scan(self, path: Path, number: int, *, has_letters: bool) -> ScannedPage:
+        """Page `number` of the PDF at `path` by OCR, without lines when nothing is written on it.
 
         One that has letters of its own is read only where pictures cover most of it.
 
@@ -149,7 +149,14 @@ def _parse(path: str, name: str, scanned: tuple[ScannedPage, ...]) -> ParsedDocu
     return parse(Path(path), name=name, scanned=scanned)
 
 
-def _read_scan(path: str, number: int, has_letters: bool) -> ScannedPage | None:
+def _read_scan(path: str, number: int, has_letters: bool) -> ScannedPage:
     from ingest.parsing.ocr import is_scan, read_page
 
-    return read_page(Path(path), number) if not has_letters or is_scan(Path(path), number) else None
+    try:
+        if has_letters and not is_scan(Path(path), number):
+            return ScannedPage(number, 0.0, 0.0, 0.0, ())
+        return read_page(Path(path), number)
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:  # unpickling one of theirs would bring PDFium into the parent
+        raise SourceDamaged(f"page {number} cannot be read by OCR: {type(error).__name__}: {error}") from None

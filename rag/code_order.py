@@ -84,6 +84,11 @@ def are_code(hits: Sequence[Hit]) -> bool:
     return 2 * sum(map(_is_code, first)) > len(first)
 
 
+def all_are_code(hits: Sequence[Hit]) -> bool:
+    """Whether all of the first hits are source code, so that there is hardly prose to be lost."""
+    return bool(hits) and all(map(_is_code, hits[:FIRST]))
+
+
 def order_code(question: str, hits: Sequence[Hit]) -> list[Hit]:
     """Hits that `are_code`, best first: what defines a name that is asked for gains, what imports loses."""
     names = names_asked_for(question)

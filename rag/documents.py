@@ -129,6 +129,19 @@ class Contexts(ContextsBy):
         return self.chunks + sum(one.chunks for one in self.older)
 
 
+class Ocr(_Wire):
+    """How those pages of a PDF were read that have little or no text of their own."""
+
+    by: str = Field(description="The version of OCR.")
+    pages: tuple[int, ...] = Field(description="Whose text OCR read; it may have errors.")
+    failed: tuple[int, ...] = Field(
+        default=(), description="That OCR failed on; the next ingest tries again."
+    )
+    beyond: tuple[int, ...] = Field(default=(), description="That were not looked at: beyond the limit.")
+    limit: int = Field(description="How many pages it was allowed to look at.")
+    digest: str = Field(description="Of what it read: the beginning of a sha256; empty when that is nothing.")
+
+
 class DocumentRecord(_Wire):
     """What the store knows of one document. Writing this one point makes `version` the live one."""
 
@@ -144,8 +157,8 @@ class DocumentRecord(_Wire):
     groups: tuple[str, ...] = (EVERYONE,)
     pages: int = 0
     pages_without_text: tuple[int, ...] = ()
-    ocr_pages: tuple[int, ...] = Field(
-        default=(), description="Pages that are pictures, whose text was read by OCR and may have errors."
+    ocr: Ocr | None = Field(
+        default=None, description="How OCR read a PDF; null where it has not looked at it."
     )
     chunks: int = 0
     characters: int = 0
@@ -228,7 +241,9 @@ class Citation(_Wire):
     uri: str
     title: str
     page: int | None
-    ocr: bool = Field(default=False, description="Its page is a picture, read by OCR, which may have erred.")
+    ocr: bool = Field(
+        default=False, description="It is from a page that was read by OCR, which may have erred."
+    )
     headings: tuple[str, ...]
     quote: str
     start: int

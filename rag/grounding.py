@@ -30,7 +30,7 @@ class Citations:
         place = (chunk.document_id, start, end)
         if place in self._by_place:
             return self._by_place[place], False
-        page = evidence.parsed.page_at(start)
+        page, last = evidence.parsed.page_at(start), evidence.parsed.page_at(end - 1)
         citation = Citation(
             marker=len(self._by_place) + 1,
             document_id=chunk.document_id,
@@ -39,7 +39,9 @@ class Citations:
             uri=evidence.uri,
             title=evidence.title,
             page=page,
-            ocr=any(scan.number == page for scan in evidence.parsed.scanned),
+            ocr=any(scan.lines and page <= scan.number <= last for scan in evidence.parsed.scanned)
+            if page is not None and last is not None
+            else False,
             headings=evidence.parsed.heading_path_at(start),
             quote=quote,
             start=start,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from rag.code_order import are_code, names_asked_for, order_code
+from rag.code_order import all_are_code, are_code, names_asked_for, order_code
 from rag.documents import Chunk, Evidence, Filters, Hit, Reader, SearchResult, chunk_id_of
 from rag.embedding import Embedder
 from rag.errors import NotFound
@@ -116,9 +116,9 @@ class Retriever:
         with watch.stage("search"):
             hits = await find()
             if are_code(hits):
-                adapted = adapted_to_code(dense, self._model) if dense is not None and not named else None
-                if adapted is not None:
-                    hits = await find(adapted=adapted)
+                if dense is not None and not named and all_are_code(hits):
+                    adapted = adapted_to_code(dense, self._model)
+                    hits = hits if adapted is None else await find(adapted=adapted)
                 hits = await asyncio.to_thread(order_code, query, hits)
         return Candidates(query, dense, tuple(hits))
 

@@ -21,7 +21,7 @@ class ScannedLine:
 
 @dataclass(frozen=True, slots=True)
 class ScannedPage:
-    """One page that was read by OCR; `lines` are in the order in which one reads them.
+    """One page that OCR looked at; `lines` are in the order in which one reads them, none on a blank page.
 
     `width` and `height` are those of the page as it is shown, in points. `turn` is by how many degrees,
     clockwise, it had to be turned about its middle to stand upright: a quarter of a circle where it lies on

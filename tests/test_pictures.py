@@ -155,7 +155,6 @@ async def test_on_a_scan_the_marks_lie_where_ocr_read_the_words(
     scan = scan_of(pdf(lines), quarters=quarters, crooked=crooked)
     (tmp_path / "scan.pdf").write_bytes(scan)
     page = read_page(tmp_path / "scan.pdf", 1)
-    assert page is not None
     stored = await shelf.put(scan, parse_bytes(scan, "scan.pdf", [page]))
     words = "hangs beside the door"
     marks = await stored.marks(words)

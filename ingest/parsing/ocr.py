@@ -29,6 +29,10 @@ INK = 0.0002
 DARK = 170
 COVERED = 0.5
 """Part of a page that pictures must cover for it to be scanned although it has letters: a stamp, say."""
+CELLS = 40
+"""In which a page is divided, each way, to see what pictures cover."""
+FORMS = 5
+"""Levels of forms within forms in which pictures are looked for."""
 SURE = 0.8
 """Mean score of the lines below which the page may lie on its side or on its head."""
 CROOKED = 0.05
@@ -71,8 +75,8 @@ class _Read:
         return not any(long) or bool(np.mean((high > wide)[long]) < 0.5)
 
 
-def read_page(path: Path, number: int) -> ScannedPage | None:
-    """What is written on the picture that page `number` (from 1) is; None when nothing is.
+def read_page(path: Path, number: int) -> ScannedPage:
+    """What is written on the picture that page `number` (from 1) is.
 
     Raises:
         pdfium.PdfiumError: PDFium cannot draw it.
@@ -81,7 +85,7 @@ def read_page(path: Path, number: int) -> ScannedPage | None:
         width, height = page.get_size()
         drawn = _draw(page, width, height)
     if float(np.mean(drawn.min(axis=2) < DARK)) < INK:
-        return None
+        return ScannedPage(number, width, height, 0.0, ())
     points = height / drawn.shape[0]
     read = _read(drawn, 0, points)
     if not read.sure:
@@ -98,11 +102,28 @@ def is_scan(path: Path, number: int) -> bool:
     """
     with _page_of(path, number) as page:
         width, height = page.get_size()
-        covered = 0.0
-        for item in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=3):
-            left, bottom, right, top = item.get_bounds()
-            covered += max(right - left, 0) * max(top - bottom, 0)
-    return bool(covered >= COVERED * width * height)
+        covered = np.zeros((CELLS, CELLS), dtype=bool)
+        for item in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=FORMS):
+            left, bottom, right, top = _on_page(item)
+            across = slice(_cell(left / width), _cell(right / width))
+            covered[slice(_cell(bottom / height), _cell(top / height)), across] = True
+    return bool(covered.mean() >= COVERED)
+
+
+def _on_page(item: Any) -> tuple[float, float, float, float]:
+    """The bounds of an object, which are those in the form that it is drawn in: left, bottom, right, top."""
+    bounds = item.get_bounds()
+    form = item.container
+    while form is not None:
+        bounds = form.get_matrix().on_rect(*bounds)
+        form = form.container
+    left, bottom, right, top = bounds
+    return left, bottom, right, top
+
+
+def _cell(share: float) -> int:
+    """Which cell of a page a place falls in, from the left or from the bottom; those outside at its edge."""
+    return round(min(max(share, 0.0), 1.0) * CELLS)
 
 
 @contextmanager
@@ -135,9 +156,7 @@ def _read(drawn: Picture, quarters: int, points: float) -> _Read:
     return _Read(quarters, found.txts, found.scores, corners)
 
 
-def _page(number: int, width: float, height: float, read: _Read) -> ScannedPage | None:
-    if not read.texts:
-        return None
+def _page(number: int, width: float, height: float, read: _Read) -> ScannedPage:
     crooked = _skew(read)
     lines = []
     for text, corners in zip(read.texts, read.corners, strict=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+import numpy as np
+
 from rag.scanned import ScannedLine
 
 PROSE = 25
@@ -13,6 +15,9 @@ FEWEST = 4
 """Lines on each side of the gap between two columns."""
 CROSSING = 0.25
 """Part of the lines that may run across the gap: titles, footnotes."""
+
+OVERHANG = 0.1
+"""Part of a line that may hang over the gap."""
 
 
 def in_reading_order(lines: Sequence[ScannedLine]) -> list[ScannedLine]:
@@ -33,13 +38,11 @@ def in_reading_order(lines: Sequence[ScannedLine]) -> list[ScannedLine]:
         right.clear()
 
     for line in sorted(lines, key=lambda one: one.top):
-        if line.right <= gap:
-            left.append(line)
-        elif line.left >= gap:
-            right.append(line)
-        else:
+        if _crosses(line, gap):
             end_band()
             ordered.append(line)
+        else:
+            (left if line.left + line.right < 2 * gap else right).append(line)
     end_band()
     return ordered
 
@@ -66,18 +69,23 @@ def _gap(lines: Sequence[ScannedLine]) -> float | None:
     if len(lines) < 2 * FEWEST:
         return None
     best: tuple[int, float] | None = None
-    for right_side in lines:
-        at = right_side.left - 0.5
-        left = [line for line in lines if line.right <= at]
-        right = [line for line in lines if line.left >= at]
+    starts, ends = np.array([line.left for line in lines]), np.array([line.right for line in lines])
+    for at in np.unique(np.round(starts - 0.5, 1)).tolist():
+        if min(np.sum(ends <= at), np.sum(starts >= at)) < FEWEST:
+            continue
+        left = [line for line in lines if not _crosses(line, at) and line.left + line.right < 2 * at]
+        right = [line for line in lines if not _crosses(line, at) and line.left + line.right >= 2 * at]
         crossing = len(lines) - len(left) - len(right)
-        if min(len(left), len(right)) < FEWEST or crossing > CROSSING * len(lines):
+        if crossing > CROSSING * len(lines) or (best is not None and crossing >= best[0]):
             continue
-        if min(_usual(left), _usual(right)) < PROSE or not _side_by_side(left, right):
-            continue
-        if best is None or crossing < best[0]:
+        if min(_usual(left), _usual(right)) >= PROSE and _side_by_side(left, right):
             best = crossing, at
     return best[1] if best else None
+
+
+def _crosses(line: ScannedLine, at: float) -> bool:
+    """Whether a line goes on clearly on the other side; one that hangs over by a letter does not."""
+    return min(line.right - at, at - line.left) > OVERHANG * (line.right - line.left)
 
 
 def _usual(lines: Sequence[ScannedLine]) -> float:

@@ -30,6 +30,8 @@ from rag.scanned import ScannedPage
 PAGE_SECONDS = 10.0
 DOCUMENT_SECONDS = 60.0  # and half a second for each page
 MAX_OUTLINE = 5_000
+MORE = 2
+"""Times as much as a page has in letters OCR must have read on it to be taken instead."""
 # Far above any page of text. pypdf's own limits (75 MB) let one stream cost half a minute.
 _LIMITS: dict[str, Any] = {
     "zlib_maximum_output_length": 20_000_000,
@@ -62,8 +64,7 @@ def parse(data: bytes, name: str, scanned: Sequence[ScannedPage] = ()) -> Parsed
     with apply_configuration(**_LIMITS):
         reader = _open(data)
         pages = _read_pages(reader)
-        for scan in scanned:
-            pages[scan.number - 1] = lines_of(scan)
+        scanned = [_taken(scan, pages) for scan in scanned]
         remove_furniture(pages)
         mark_headings(pages, _outline(reader))
         title = _guarded(lambda: reader.metadata.title if reader.metadata else None)
@@ -80,6 +81,23 @@ def parse(data: bytes, name: str, scanned: Sequence[ScannedPage] = ()) -> Parsed
             _add(builder, block)
         builder.end_page()
     return replace(builder.finish(media_type=PDF, name=name, title=title), scanned=tuple(scanned))
+
+
+def _taken(scan: ScannedPage, pages: list[list[Line]]) -> ScannedPage:
+    """The scan, put in the place of a page's own lines; without its lines where it does not say much more.
+
+    A few letters of a page's own may be a stamp, or all there is on a slide with a picture behind it: then
+    they are right, while OCR may err.
+    """
+    own, read = pages[scan.number - 1], lines_of(scan)
+    if _letters(read) < MORE * _letters(own) + 1:
+        return replace(scan, lines=())
+    pages[scan.number - 1] = read
+    return scan
+
+
+def _letters(lines: list[Line]) -> int:
+    return sum(len(line.text) for line in lines)
 
 
 def _add(builder: TextBuilder, block: Block) -> None:

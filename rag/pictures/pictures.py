@@ -46,9 +46,9 @@ class Pictures:
         Raises: as `picture`.
         """
         parsed = await _page_of(files, document_id, version, number)
-        scan = next((page for page in parsed.scanned if page.number == number), None)
+        scan = next((page for page in parsed.scanned if page.number == number and page.lines), None)
         if scan is not None:
-            letters = letters_of_scan(scan)
+            letters = await asyncio.to_thread(letters_of_scan, scan)
         else:
             letters = letters_of(
                 await self._made(files, document_id, version, {"do": "read", "page": number})

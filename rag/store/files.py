@@ -181,10 +181,10 @@ class FileStore:
         found = await self._in_thread(lambda: self._parsed(document_id, version))
         with self._lock:
             self._kept[document_id, version] = found
-            total = sum(len(each.text) for each in self._kept.values())
+            total = sum(map(_weight, self._kept.values()))
             while len(self._kept) > 1 and (len(self._kept) > _KEPT_DOCUMENTS or total > _KEPT_CHARACTERS):
                 _, dropped = self._kept.popitem(last=False)
-                total -= len(dropped.text)
+                total -= _weight(dropped)
         return found
 
     def _parsed(self, document_id: str, version: str) -> ParsedDocument:
@@ -309,6 +309,11 @@ class FileStore:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(_run, work)
+
+
+def _weight(parsed: ParsedDocument) -> int:
+    """About how many characters of memory a document takes: a line that OCR read comes with its place."""
+    return len(parsed.text) + 100 * sum(len(page.lines) for page in parsed.scanned)
 
 
 def _run(work: Callable[[], T]) -> T:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen import canvas
 
 from ingest.parsing import parse_bytes
 from ingest.parsing.ocr import is_scan, read_page
@@ -21,7 +26,6 @@ def test_a_scan_is_read_however_it_lay_in_the_scanner(tmp_path: Path, quarters: 
     path = tmp_path / "scan.pdf"
     path.write_bytes(scan_of(files.pdf_report(chapters=1), quarters=quarters, crooked=crooked))
     page = read_page(path, 1)
-    assert page is not None
     document = parse_bytes(path.read_bytes(), "scan.pdf", [page])
     assert files.LOREM in document.text
     assert document.text.index("Backup policy") < document.text.index("Operator | Restore test")
@@ -32,7 +36,7 @@ def test_a_scan_is_read_however_it_lay_in_the_scanner(tmp_path: Path, quarters: 
 def test_a_blank_page_has_nothing_to_read(tmp_path: Path) -> None:
     path = tmp_path / "scan.pdf"
     path.write_bytes(scan_of(files.pdf_of_texts([""])))
-    assert read_page(path, 1) is None
+    assert read_page(path, 1).lines == ()
 
 
 def test_a_page_of_letters_is_no_scan_and_one_that_a_picture_covers_is(tmp_path: Path) -> None:
@@ -41,6 +45,24 @@ def test_a_page_of_letters_is_no_scan_and_one_that_a_picture_covers_is(tmp_path:
     assert not is_scan(path, 1)
     path.write_bytes(scan_of(files.pdf_of_texts([WORDS])))
     assert is_scan(path, 1)
+
+
+@pytest.mark.parametrize(("side", "scale", "covered"), [(1, 590, True), (1000, 0.1, False)])
+def test_a_picture_in_a_form_counts_by_the_place_that_it_has_on_the_page(
+    tmp_path: Path, side: float, scale: float, covered: bool
+) -> None:
+    out = io.BytesIO()
+    drawing = canvas.Canvas(out, pagesize=A4)
+    drawing.beginForm("form", 0, 0, side, 1.4 * side)
+    drawing.drawImage(ImageReader(Image.new("L", (20, 28), 128)), 0, 0, side, 1.4 * side)
+    drawing.endForm()
+    drawing.scale(scale, scale)
+    drawing.doForm("form")
+    drawing.showPage()
+    drawing.save()
+    path = tmp_path / "x.pdf"
+    path.write_bytes(out.getvalue())
+    assert is_scan(path, 1) == covered
 
 
 def test_pictures_alone_give_an_empty_text_until_they_are_read() -> None:
@@ -62,6 +84,8 @@ def test_columns_are_read_one_after_the_other_between_the_lines_that_span_them()
     )
     mixed = [foot, *(one for pair in zip(right, left, strict=True) for one in pair), title]
     assert in_reading_order(mixed) == [title, *left, *right, foot]
+    left[2] = line(left[2].text, -250, left[2].top, 285)  # hangs over into the other column by a little
+    assert in_reading_order([*right, *left, title, foot]) == [title, *left, *right, foot]
 
 
 def test_a_table_is_read_row_by_row() -> None:

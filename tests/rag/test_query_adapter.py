@@ -57,7 +57,7 @@ def test_the_vector_of_another_model_is_left_alone() -> None:
 async def test_where_code_is_found_it_is_ordered_by_the_adapted_vector_and_likeness_stays_the_questions(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("alpha", "beta"):
+    for name in ("alpha", "beta", "gamma"):
         code = f"def {name}(self):\n    return self._{name}[0]"
         await put(library.store, library.files, parsed(code, title=name), name=f"{name}.py")
     found = retriever(library, sparse=False)
@@ -80,15 +80,20 @@ async def test_where_code_is_found_it_is_ordered_by_the_adapted_vector_and_liken
 async def test_a_question_that_names_what_it_asks_about_is_searched_for_as_it_is(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = "def rotate_keys(self):\n    return self._keys[0]"
-    await put(library.store, library.files, parsed(code, title="keys"), name="keys.py")
+    for name in ("rotate_keys", "rotate_locks", "rotate_doors"):
+        code = f"def {name}(self):\n    return self.rotate[0]"
+        await put(library.store, library.files, parsed(code, title=name), name=f"{name}.py")
+    asked: list[str] = []
 
-    def never(vector: object, model: str) -> None:
-        raise AssertionError("adapted although it is named")
+    def adapted(vector: object, model: str) -> None:
+        asked.append(model)
 
-    monkeypatch.setattr("rag.retrieval.adapted_to_code", never)
-    found = await retriever(library).search("rotate_keys", Reader(), Filters(), 1)
-    assert found.hits[0].title == "keys"
+    monkeypatch.setattr("rag.retrieval.adapted_to_code", adapted)
+    found = retriever(library)
+    named = await found.search("What does rotate_keys return?", Reader(), Filters(), 1)
+    assert (named.hits[0].title, asked) == ("rotate_keys", [])
+    await found.search("the self that rotates and returns", Reader(), Filters(), 1)
+    assert asked == ["words"]
 
 
 async def test_where_prose_is_found_the_question_is_searched_for_as_it_is(

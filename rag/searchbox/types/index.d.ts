@@ -17,7 +17,7 @@ export interface Citation extends Place {
   marker: number;
   uri: string;
   chunk_id: string;
-  /** Whether the page is a picture that was read by OCR, which may have erred. */
+  /** Whether it is from a page that was read by OCR, which may have erred. */
   ocr?: boolean;
   /** The stored text from start to end, character for character. */
   quote: string;
