@@ -231,7 +231,11 @@ class Pipeline:
             parsed, ocr = await self._reading.read(original, source.name, sha256, old, on_pages)
             version = self.version_of(sha256, placement, *tags[:1], ocr=ocr)
             if old is not None and self._is_whole(old, version):
-                return old.model_copy(update={"ocr": ocr})  # OCR looked at it, and found nothing more
+                # OCR found nothing more: the same text, with what need not be looked at again.
+                await self._files.save(
+                    document_id, version, original=original, suffix=original.suffix, parsed=parsed
+                )
+                return old.model_copy(update={"ocr": ocr})
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
                 raise NoTextFound("there is no text in it")

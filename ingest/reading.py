@@ -24,7 +24,7 @@ from pathlib import Path
 from ingest.parsing.formats import PDF
 from ingest.workers import ParserProcess
 from rag.documents import DocumentRecord, Ocr
-from rag.errors import CiteboxError, NoTextFound, SourceDamaged
+from rag.errors import CiteboxError, NoTextFound, SourceDamaged, StoreUnavailable
 from rag.parsed import ParsedDocument
 from rag.scanned import ScannedPage, scanned_page_of
 from rag.settings import Settings
@@ -110,7 +110,8 @@ class Reading:
     async def forget(self, sha256: str) -> None:
         """The document is in, and has with it what OCR read; or it is out."""
         if sha256:
-            await asyncio.to_thread(self._kept(sha256).unlink, missing_ok=True)
+            with contextlib.suppress(OSError):  # kept to save time only
+                await asyncio.to_thread(self._kept(sha256).unlink, missing_ok=True)
 
     async def _earlier(
         self, sha256: str, old: DocumentRecord | None, short: Container[int]
@@ -119,9 +120,13 @@ class Reading:
         pages: dict[int, ScannedPage] = {}
         same = old is not None and old.sha256 == sha256 and old.ocr is not None and old.ocr.by == OCR
         if old is not None and old.version is not None and same:
-            with contextlib.suppress(CiteboxError):
+            try:
                 parsed = await self._files.parsed(old.id, old.version)
                 pages.update({page.number: page for page in parsed.scanned})
+            except StoreUnavailable:
+                raise  # or a version without these pages would take its place
+            except CiteboxError as error:
+                log.warning("what OCR read before of %s cannot be used: %s", old.name, error)
         pages |= await asyncio.to_thread(_lines, self._kept(sha256))
         return {number: page for number, page in pages.items() if number in short}
 

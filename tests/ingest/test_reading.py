@@ -143,6 +143,14 @@ async def test_what_was_read_is_not_read_again_nor_what_was_blank(desk: Desk) ->
     assert desk.scanner.read == [1, 3]
 
 
+async def test_pages_that_were_found_blank_later_are_not_looked_at_again_either(desk: Desk) -> None:
+    desk.scanner.blank = {2}
+    await desk.add([WORDS, ""], ocr_max_pages=0)
+    assert (await desk.add()).status == "unchanged"
+    await desk.add(groups=("hr",))
+    assert desk.scanner.read == [2]
+
+
 async def test_another_ocr_reads_all_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await desk.add(["", WORDS])
     monkeypatch.setattr("ingest.reading.OCR", "ocr2")
