@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from filelock import AsyncFileLock
 
@@ -230,18 +231,22 @@ class Pipeline:
             sha256 = await asyncio.to_thread(copied, source.path, original)
             parsed, ocr = await self._reading.read(original, source.name, sha256, old, on_pages)
             version = self.version_of(sha256, placement, *tags[:1], ocr=ocr)
+            save = partial(
+                self._files.save,
+                document_id,
+                version,
+                original=original,
+                suffix=original.suffix,
+                parsed=parsed,
+            )
             if old is not None and self._is_whole(old, version):
                 # OCR found nothing more: the same text, with what need not be looked at again.
-                await self._files.save(
-                    document_id, version, original=original, suffix=original.suffix, parsed=parsed
-                )
+                await save()
                 return old.model_copy(update={"ocr": ocr})
             chunks = await asyncio.to_thread(self._chunk, parsed, document_id, version)
             if not chunks:
                 raise NoTextFound("there is no text in it")
-            await self._files.save(
-                document_id, version, original=original, suffix=original.suffix, parsed=parsed
-            )
+            await save()
         found = await self._contexts.of(tags, parsed, chunks)
         context = {position: text for position, (text, _) in found.items()}
         contexts = contexts_of(tags, [tag for _, tag in found.values()])

@@ -40,16 +40,12 @@ class Bars:
 
     def scanned(self, path: str, done: int, total: int) -> None:
         """Pages read by OCR, of those to be read of a file."""
-        self._progress.update(
-            self._chunks, description=f"OCR {_name(path)}", completed=done, total=total, visible=True
-        )
+        self._show(f"OCR {_name(path)}", done, total)
         if self._now():
             err.print(f"OCR {_name(path)}: {done} of {total} pages")
 
     def embedded(self, path: str, done: int, total: int) -> None:
-        self._progress.update(
-            self._chunks, description=_name(path), completed=done, total=total, visible=True
-        )
+        self._show(_name(path), done, total)
 
     def finished(self, outcome: Outcome) -> None:
         self._progress.update(self._chunks, visible=False)
@@ -60,6 +56,10 @@ class Bars:
                 err.print(f"{self._done} of {self._found} files")
         if outcome.status == "failed" and self._name_failures:
             err.print(f"[red]failed[/] {plain(outcome.path)}: {plain(outcome.reason or '')}")
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        """The bar of the file in hand."""
+        self._progress.update(self._chunks, description=what, completed=done, total=total, visible=True)
 
     def _now(self) -> bool:
         """Whether it is time for a line, where no bar is shown."""

@@ -213,5 +213,6 @@ def unfinished(folder: Path, *, older_than: float = 0.0) -> list[Path]:
     found = []
     for path in folder.glob("*.jsonl"):
         with contextlib.suppress(FileNotFoundError):
-            found += [path] if path.stat().st_mtime <= until else []
+            if path.stat().st_mtime <= until:
+                found.append(path)
     return found

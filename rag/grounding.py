@@ -39,9 +39,9 @@ class Citations:
             uri=evidence.uri,
             title=evidence.title,
             page=page,
-            ocr=any(scan.lines and page <= scan.number <= last for scan in evidence.parsed.scanned)
-            if page is not None and last is not None
-            else False,
+            ocr=page is not None
+            and last is not None
+            and any(scan.lines and page <= scan.number <= last for scan in evidence.parsed.scanned),
             headings=evidence.parsed.heading_path_at(start),
             quote=quote,
             start=start,

@@ -7,8 +7,7 @@ https://rapidai.github.io/RapidOCRDocs
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -81,7 +80,8 @@ def read_page(path: Path, number: int) -> ScannedPage:
     Raises:
         pdfium.PdfiumError: PDFium cannot draw it.
     """
-    with _page_of(path, number) as page:
+    with pdfium.PdfDocument(path) as document:
+        page = document[number - 1]
         width, height = page.get_size()
         drawn = _draw(page, width, height)
     if float(np.mean(drawn.min(axis=2) < DARK)) < INK:
@@ -100,7 +100,8 @@ def is_scan(path: Path, number: int) -> bool:
     Raises:
         pdfium.PdfiumError: PDFium cannot read it.
     """
-    with _page_of(path, number) as page:
+    with pdfium.PdfDocument(path) as document:
+        page = document[number - 1]
         width, height = page.get_size()
         covered = np.zeros((CELLS, CELLS), dtype=bool)
         for item in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=FORMS):
@@ -124,15 +125,6 @@ def _on_page(item: Any) -> tuple[float, float, float, float]:
 def _cell(share: float) -> int:
     """Which cell of a page a place falls in, from the left or from the bottom; those outside at its edge."""
     return round(min(max(share, 0.0), 1.0) * CELLS)
-
-
-@contextmanager
-def _page_of(path: Path, number: int) -> Iterator[Any]:
-    document = pdfium.PdfDocument(path)
-    try:
-        yield document[number - 1]
-    finally:
-        document.close()
 
 
 def _draw(page: Any, width: float, height: float) -> Picture:

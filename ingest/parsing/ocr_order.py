@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,6 @@ FEWEST = 4
 """Lines on each side of the gap between two columns."""
 CROSSING = 0.25
 """Part of the lines that may run across the gap: titles, footnotes."""
-
 OVERHANG = 0.1
 """Part of a line that may hang over the gap."""
 
@@ -38,11 +38,14 @@ def in_reading_order(lines: Sequence[ScannedLine]) -> list[ScannedLine]:
         right.clear()
 
     for line in sorted(lines, key=lambda one: one.top):
-        if _crosses(line, gap):
-            end_band()
-            ordered.append(line)
-        else:
-            (left if line.left + line.right < 2 * gap else right).append(line)
+        match _side(line, gap):
+            case "left":
+                left.append(line)
+            case "right":
+                right.append(line)
+            case "both":
+                end_band()
+                ordered.append(line)
     end_band()
     return ordered
 
@@ -73,8 +76,9 @@ def _gap(lines: Sequence[ScannedLine]) -> float | None:
     for at in np.unique(np.round(starts - 0.5, 1)).tolist():
         if min(np.sum(ends <= at), np.sum(starts >= at)) < FEWEST:
             continue
-        left = [line for line in lines if not _crosses(line, at) and line.left + line.right < 2 * at]
-        right = [line for line in lines if not _crosses(line, at) and line.left + line.right >= 2 * at]
+        sides = [_side(line, at) for line in lines]
+        left = [line for line, side in zip(lines, sides, strict=True) if side == "left"]
+        right = [line for line, side in zip(lines, sides, strict=True) if side == "right"]
         crossing = len(lines) - len(left) - len(right)
         if crossing > CROSSING * len(lines) or (best is not None and crossing >= best[0]):
             continue
@@ -83,9 +87,11 @@ def _gap(lines: Sequence[ScannedLine]) -> float | None:
     return best[1] if best else None
 
 
-def _crosses(line: ScannedLine, at: float) -> bool:
-    """Whether a line goes on clearly on the other side; one that hangs over by a letter does not."""
-    return min(line.right - at, at - line.left) > OVERHANG * (line.right - line.left)
+def _side(line: ScannedLine, at: float) -> Literal["left", "right", "both"]:
+    """Where most of a line stands; on both sides when it goes on clearly, not when a letter hangs over."""
+    if min(line.right - at, at - line.left) > OVERHANG * (line.right - line.left):
+        return "both"
+    return "left" if line.left + line.right < 2 * at else "right"
 
 
 def _usual(lines: Sequence[ScannedLine]) -> float:

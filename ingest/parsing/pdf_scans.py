@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby, pairwise
 from statistics import median
 
 from ingest.parsing.characters import clean
@@ -47,13 +46,13 @@ def lines_of(page: ScannedPage) -> list[Line]:
 
 def _rows(lines: Sequence[ScannedLine]) -> list[list[ScannedLine]]:
     """Lines that follow each other at one height."""
-    numbers = [0]
-    for before, line in pairwise(lines):
-        numbers.append(numbers[-1] + (not (beside(before, line) and line.left > before.left)))
-    return [
-        [line for _, line in group]
-        for _, group in groupby(zip(numbers, lines, strict=True), lambda one: one[0])
-    ]
+    found: list[list[ScannedLine]] = []
+    for line in lines:
+        if found and beside(found[-1][-1], line) and line.left > found[-1][-1].left:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
 
 
 def _may_be_heading(text: str) -> bool:
